@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * config.h -- what the user asked for: the command line and the configuration file, read
+ * through the rows of options.def. Immutable once config_parse() returned; any thread may
+ * read it.
+ */
+#ifndef MCPROBE_CONFIG_H
+#define MCPROBE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CONFIG_USAGE_EXIT 2
+
+struct strlist {
+	char **v; /* owned */
+	unsigned n;
+};
+
+enum biflow_mode {
+	BIFLOW_NTOP,	/* OUT_BYTES, OUT_PKTS as nProbe */
+	BIFLOW_RFC5103, /* reverse elements, PEN 29305 */
+	BIFLOW_UNI,	/* a record per direction */
+};
+
+struct subnet {
+	uint8_t addr[16]; /* IPv4 mapped */
+	uint8_t bits;	  /* of 128 */
+};
+
+struct config {
+	/* input */
+	struct strlist interfaces;
+	char *filter;
+	int snaplen;
+	bool promisc;
+	int workers;
+	char *pcap_file_list;
+	double speed; /* times the capture's own pace; 0: as fast as possible */
+	bool progress;
+	bool stay;
+	int sampling;
+	/* flows */
+	int lifetime_s, idle_s;
+	int max_flows;
+	bool tunnel;
+	unsigned aggregation; /* FLOWKEY_ parts */
+	struct subnet *local;
+	unsigned nlocal;
+	int min_flow_size;
+	bool no_swap;
+	bool account_l2;
+	bool dpi;
+	/* export */
+	struct strlist collectors;
+	bool all_collectors;
+	int version; /* 5, 9, 10 */
+	char *template;
+	int template_id;
+	enum biflow_mode biflow;
+	int queue_s;
+	int template_packets, template_s;
+	uint32_t obs_domain;
+	uint8_t engine_type, engine_id;
+	bool psamp;
+	int in_ifindex, out_ifindex; /* -1: the capture interface's own */
+	char *json;
+	bool json_ids;
+	char *ipfix_file;
+	char *dump_path;
+	int dump_s;
+	/* running */
+	char *probe_id; /* always set after config_parse() */
+	bool check_config;
+	int verbose;
+	bool daemon;
+	char *pid_file;
+	bool syslog;
+	char *user;
+	bool dry_run;
+	bool live; /* computed: the input is interfaces */
+};
+
+/*
+ * Read ARGV into *C (zeroed first). Returns -1 to go on, else the exit status: 0 after
+ * --help and the like, 2 after a mistake, which is explained on stderr with the nearest
+ * known name. *C must be cleared in every case.
+ */
+int	 config_parse(struct config *, int argc, char **argv);
+void	 config_clear(struct config *);
+
+/* --help; and the same rows as man page sections ("man": mdoc) for the build. */
+void	 config_help(FILE *);
+void	 config_man(FILE *);
+
+/* The known name nearest to NAME by edit distance, NULL if none is near. NAMES: N of them. */
+const char *config_nearest(const char *name, const char *const *names, unsigned n);
+
+/* Is the address (16 bytes, IPv4 mapped) in one of -L's networks? */
+bool	 config_is_local(const struct config *, const uint8_t *addr);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* counter.c -- the table of counters, from counters.def. */
+#include "counter.h"
+
+const struct counter_row counter_table[COUNTER_MAX] = {
+#define COUNTER(id, name, kind, help) [COUNTER_##id] = {name, COUNTER_KIND_##kind, help},
+#include "counters.def"
+#undef COUNTER
+};
+
+void
+counter_sum(struct counters *sum, const struct counters *c)
+{
+	int i;
+
+	for (i = 0; i < COUNTER_MAX; i++)
+		sum->v[i] += counter_get(c, i);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dpi.h -- names for flows. The only room that knows nDPI, in all the versions it comes
+ * in; built --without-ndpi it names nothing. One struct dpi per worker (a module shared
+ * by threads crashes); make them all in one thread, before the workers start.
+ */
+#ifndef MCPROBE_DPI_H
+#define MCPROBE_DPI_H
+
+#include <stddef.h>
+
+#include "counter.h"
+#include "flow.h"
+
+struct dpi;
+
+#define DPI_MAX_UDP 10 /* payload packets before nDPI must decide */
+#define DPI_MAX_TCP 16
+
+/* A module that may keep STATES undecided flows at once. NULL: no memory or no nDPI. */
+struct dpi	*dpi_new(unsigned states, struct counters *);
+void		 dpi_free(struct dpi *);
+
+/* Version of the nDPI linked, NULL if built without. */
+const char	*dpi_version(void);
+
+/*
+ * Show PKT of FLOW (sent in direction DIR) to nDPI. At the verdict sets F->l7 and
+ * FLOW_DPI_DONE and frees the state. Call only while FLOW_DPI_DONE is not set and
+ * PKT->payload_len > 0.
+ */
+void	 dpi_packet(struct dpi *, struct flow *, const struct packet *, unsigned dir);
+
+/* The flow ends (or is reported): take what nDPI has by now, or guess by port. */
+void	 dpi_finish(struct dpi *, struct flow *);
+
+/* Drop the undecided state of FLOW without a verdict. */
+void	 dpi_forget(struct dpi *, struct flow *);
+
+/*
+ * The names of protocols, read from one module at start and immutable after: any thread
+ * may use them. NULL (no nDPI) is a valid argument: everything is "Unknown".
+ */
+struct dpi_names;
+struct dpi_names *dpi_names_new(void);
+void	 dpi_names_free(struct dpi_names *);
+unsigned dpi_names_count(const struct dpi_names *);	     /* ids are 0 .. count - 1 */
+const char *dpi_name(const struct dpi_names *, unsigned id); /* "Unknown" for 0 */
+const char *dpi_category(const struct dpi_names *, unsigned category);
+const char *dpi_confidence(unsigned confidence);
+/* "TLS.Google", "DNS", "Unknown" into BUF; returns its length. */
+size_t	 dpi_full_name(const struct dpi_names *, const struct flow_l7 *, char *buf,
+	     size_t len);
+/* Names of the risk bits, comma separated, into BUF; returns the length. */
+size_t	 dpi_risk_names(uint64_t risk, char *buf, size_t len);
+
+#endif

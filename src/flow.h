@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * flow.h -- one flow record. While it lives it belongs to its worker; when it has ended
+ * the record itself travels to the control thread, is read there and comes home.
+ *
+ * Layout, in cache lines: 0 what every packet needs to find and date the flow, 1 its
+ * counters both ways, 2 and 3 TCP state and what is written rarely. What few flows or
+ * few templates need is in struct flow_detail, taken from a bounded pool on demand.
+ *
+ * [2] is always by direction: [0] what endpoint 0 of the key sent, [1] what 1 sent.
+ */
+#ifndef MCPROBE_FLOW_H
+#define MCPROBE_FLOW_H
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flowkey.h"
+#include "packet.h"
+
+/* flowEndReason, IANA element 136 (RFC 5102 §5.11.3). */
+enum flow_end {
+	FLOW_END_NONE = 0,
+	FLOW_END_IDLE = 1,
+	FLOW_END_ACTIVE = 2,
+	FLOW_END_DETECTED = 3,
+	FLOW_END_FORCED = 4,
+	FLOW_END_LACK = 5,
+};
+
+enum flow_flag {
+	FLOW_CLIENT_SURE = 1 << 0,  /* a SYN said who is the client */
+	FLOW_CLIENT_IS_1 = 1 << 1,  /* endpoint 1 is the client (source of the record) */
+	FLOW_DPI_DONE = 1 << 2,	    /* nDPI needs no more packets */
+	FLOW_L7_GUESSED = 1 << 3,   /* l7 from port or address only */
+	FLOW_CLOSING = 1 << 4,	    /* RST, or FIN both ways */
+	FLOW_RESTARTED = 1 << 5,    /* continues a flow already exported (active timeout) */
+	FLOW_FIRST_IS_1 = 1 << 6,   /* endpoint 1 sent the first packet */
+};
+
+/* What one side of a TCP connection did. */
+struct flow_tcp {
+	uint32_t next_seq; /* after the highest octet sent */
+	uint32_t hole;	   /* first octet missing below next_seq; valid if HOLED */
+	uint32_t retrans, ooorder; /* packets */
+	uint32_t retrans_bytes;
+	uint16_t win_min, win_max; /* unscaled */
+	uint16_t mss;
+	uint8_t wscale;	 /* 0xff = none seen */
+	uint8_t flags;	 /* OR of all */
+	bool valid;	 /* next_seq is known */
+	bool holed;
+};
+
+/* What L7 classification found. From dpi.c; one allocation, owned by the flow. */
+struct flow_l7 {
+	uint64_t risk;	   /* nDPI risk bits */
+	uint16_t master;   /* nDPI protocol numbers: names by dpi_name() */
+	uint16_t app;	   /* 0 = none or unknown */
+	uint16_t category;
+	uint16_t score;	   /* risk score */
+	uint8_t confidence; /* nDPI's confidence number */
+	bool guessed;	   /* by port or address only */
+	bool tls;	   /* INFO is a TLS/QUIC server name */
+	uint8_t info_len;
+	char info[256];	   /* server name, host, query; NUL-terminated; bytes as seen */
+};
+
+#define FLOW_SIZE_BINS 6  /* <=128, <=256, <=512, <=1024, <=1514, more */
+#define FLOW_TTL_BINS  10 /* =1, 2-5, 5-32, 32-64, ... 224-255 */
+
+/* Inter-arrival times of one direction, µs; mean and M2 after Welford. */
+struct flow_iat {
+	uint64_t min, max, sum;
+	double mean, m2;
+	uint32_t n;
+};
+
+/* Taken on demand: the template asks for statistics, or the packet has labels/tunnel. */
+struct flow_detail {
+	struct flow_detail *next_free;
+	struct tunnel tunnel;
+	uint32_t mpls[PACKET_MPLS_MAX];
+	uint8_t nmpls;
+	uint8_t has_tunnel;
+	uint32_t size_bin[FLOW_SIZE_BINS];
+	uint32_t ttl_bin[FLOW_TTL_BINS];
+	uint32_t fragments[2];
+	uint32_t icmp_types[1]; /* bit per type < 32, cumulated */
+	struct flow_iat iat[2];
+	/* throughput per second of packet time, bytes */
+	uint64_t second_start[2], second_bytes[2];
+	uint64_t bps_min[2], bps_max[2]; /* octets in the slowest, fastest whole second */
+};
+
+struct flow {
+	/* line 0 */
+	alignas(64) struct flowkey key; /* 44 bytes */
+	uint32_t flags;			/* enum flow_flag */
+	uint64_t last_us;		/* latest packet's time */
+	uint64_t hash;
+	/* line 1 */
+	uint64_t packets[2], octets[2]; /* octets: IP total length, or L2 with --account-l2 */
+	uint64_t first_us[2], last_dir_us[2]; /* 0: no packet in that direction */
+	/* line 2 */
+	struct flow_tcp tcp[2];
+	/* line 3 */
+	uint8_t mac[2][6]; /* [d] = source MAC of endpoint d's packets as seen first */
+	uint8_t mac_peer[2][6]; /* [d] = destination MAC of endpoint d's packets */
+	uint16_t vlan_inner;
+	uint16_t port; /* capture source the first packet came from */
+	uint16_t len_min[2], len_max[2]; /* IP octets; 65535 at most */
+	uint8_t ttl_min[2], ttl_max[2];
+	uint8_t tos[2];	 /* of the first packet each way */
+	uint8_t icmp_type[2], icmp_code[2];
+	uint8_t end;	 /* enum flow_end */
+	uint8_t list;	 /* flowtable's: which list the flow is in */
+	uint8_t dpi_packets; /* payload packets nDPI saw */
+	bool detail_refused;
+	uint32_t index;	 /* slot in the pool: names the flow across threads */
+	uint32_t generation; /* of the slot: tells two flows of one slot apart */
+	uint32_t lru_prev, lru_next; /* flowtable's links, by slot */
+	uint32_t age_prev, age_next;
+	uint64_t lru_us; /* when it moved to its list's end */
+	uint64_t start_us; /* first packet since the last report: the active timeout's base */
+	uint64_t ended_us; /* worker's clock when it ended */
+	/* latencies, µs; 0 = not measured */
+	uint64_t syn_us, synack_us; /* times */
+	uint32_t client_nw_us, server_nw_us; /* half round trips, from the handshake */
+	uint32_t appl_us; /* client's request to server's first answer */
+	uint64_t request_us; /* latest client payload before the first answer */
+	struct flow_detail *detail; /* owned, NULL: none */
+	struct flow_l7 *l7;	    /* owned, NULL: not classified */
+	void *dpi;		    /* nDPI's state while undecided; dpi.c's */
+	uint64_t reported[4]; /* packets[2], octets[2] last told to the cloud */
+};
+
+/* The client's direction: whose packets are the record's IN. 0 or 1. */
+static inline unsigned
+flow_client(const struct flow *f)
+{
+	return (f->flags & FLOW_CLIENT_IS_1) ? 1 : 0;
+}
+
+static inline bool
+flow_is_ip4(const struct flow *f)
+{
+	return f->key.ip_version == 4;
+}
+
+/* Times of the whole flow, µs. */
+uint64_t flow_first_us(const struct flow *);
+uint64_t flow_last_us(const struct flow *);
+
+#endif

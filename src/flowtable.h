@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * flowtable.h -- every flow now alive. The table owns its flows: a struct flow * is
+ * borrowed until the next flowtable_ call that may end it. One table per worker; no
+ * locks. Sized once: MAX flows alive, SPARE more records that may be under way to the
+ * control thread. Finding, making, touching and ending a flow are O(1).
+ */
+#ifndef MCPROBE_FLOWTABLE_H
+#define MCPROBE_FLOWTABLE_H
+
+#include "counter.h"
+#include "flow.h"
+
+struct flowtable;
+
+struct flowtable_options {
+	uint32_t max;	/* flows alive at most */
+	uint32_t spare; /* records that may be away at control */
+	uint32_t details; /* struct flow_detail at most */
+	uint64_t seed;	/* of the hash */
+	uint64_t idle_us, active_us;
+	uint64_t linger_us; /* after FIN both ways or RST */
+	unsigned parts; /* FLOWKEY_ */
+	bool no_swap;	/* client = sender of the first packet */
+	bool account_l2;
+	bool statistics; /* keep flow_detail for every flow: the template asks for it */
+};
+
+/*
+ * Told of each flow that ended (F->end says why), after it left the table. The callee
+ * takes F and gives it back by flowtable_put(), now or later.
+ */
+typedef void flowtable_end_cb(void *arg, struct flow *f);
+/* Told before an ended flow's L7 must be known: finish classification. */
+typedef void flowtable_finish_cb(void *arg, struct flow *f);
+
+struct flowtable *flowtable_new(const struct flowtable_options *, struct counters *,
+		     flowtable_finish_cb *, flowtable_end_cb *, void *arg);
+/* Frees everything, the flows that are still away excepted: get them back first. */
+void	 flowtable_free(struct flowtable *);
+
+/* Key and hash of PKT, and the cache lines they will need. Returns the direction. */
+unsigned flowtable_prepare(const struct flowtable *, const struct packet *,
+	     struct flowkey *, uint64_t *hash);
+
+/*
+ * Account PKT, prepared as KEY, HASH and DIR, to its flow, found or made; ends flows that
+ * stand in its way (idle, active, a new connection on the same ports, no room). The flow,
+ * or NULL if there is no record to be had.
+ */
+struct flow *flowtable_packet(struct flowtable *, const struct packet *,
+	     const struct flowkey *, uint64_t hash, unsigned dir);
+
+/* Move the clock to NOW_US (never backwards) and end what timed out, at most MAX flows.
+ * True if there may be more to end. */
+bool	 flowtable_expire(struct flowtable *, uint64_t now_us, unsigned max);
+
+/* End every flow with REASON. */
+void	 flowtable_flush(struct flowtable *, enum flow_end reason);
+
+/* A record comes home. */
+void	 flowtable_put(struct flowtable *, struct flow *);
+
+/* The flow alive under KEY, NULL: none. */
+struct flow *flowtable_find(const struct flowtable *, const struct flowkey *);
+/* The flow alive in slot INDEX, NULL: none. For walking, 0 .. flowtable_slots() - 1. */
+struct flow *flowtable_slot(const struct flowtable *, uint32_t index);
+uint32_t flowtable_slots(const struct flowtable *);
+
+uint32_t flowtable_count(const struct flowtable *);
+uint32_t flowtable_away(const struct flowtable *);
+uint64_t flowtable_clock(const struct flowtable *);
+
+#endif

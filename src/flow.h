@@ -39,10 +39,21 @@ enum flow_flag {
 	FLOW_FIRST_IS_1 = 1 << 6,   /* endpoint 1 sent the first packet */
 };
 
+/* How far the latency measurement is. */
+enum flow_stage {
+	FLOW_STAGE_NEW,	   /* nothing but, maybe, packets without payload */
+	FLOW_STAGE_SYN,	   /* SYN seen at mark_us */
+	FLOW_STAGE_SYNACK, /* SYN ACK seen at mark_us */
+	FLOW_STAGE_OPEN,   /* handshake complete */
+	FLOW_STAGE_ASKED,  /* the client's latest payload at mark_us */
+	FLOW_STAGE_DONE,   /* the server answered */
+};
+
 /* What one side of a TCP connection did. */
 struct flow_tcp {
+	uint32_t isn;	   /* of the SYN, valid if flags has TCP_SYN */
 	uint32_t next_seq; /* after the highest octet sent */
-	uint32_t hole;	   /* first octet missing below next_seq; valid if HOLED */
+	uint32_t hole[2];  /* first octet missing, and after the last; valid if HOLED */
 	uint32_t retrans, ooorder; /* packets */
 	uint32_t retrans_bytes;
 	uint16_t win_min, win_max; /* unscaled */
@@ -87,7 +98,7 @@ struct flow_detail {
 	uint32_t size_bin[FLOW_SIZE_BINS];
 	uint32_t ttl_bin[FLOW_TTL_BINS];
 	uint32_t fragments[2];
-	uint32_t icmp_types[1]; /* bit per type < 32, cumulated */
+	uint32_t icmp_types; /* bit N: type N seen, N < 32 */
 	struct flow_iat iat[2];
 	/* throughput per second of packet time, bytes */
 	uint64_t second_start[2], second_bytes[2];
@@ -123,17 +134,16 @@ struct flow {
 	uint32_t lru_prev, lru_next; /* flowtable's links, by slot */
 	uint32_t age_prev, age_next;
 	uint64_t lru_us; /* when it moved to its list's end */
-	uint64_t start_us; /* first packet since the last report: the active timeout's base */
-	uint64_t ended_us; /* worker's clock when it ended */
+	uint64_t start_us; /* clock at the first packet since the last report; 0: none */
+	uint64_t ended_us; /* clock when it ended */
+	uint64_t mark_us;  /* time of the packet STAGE waits for an answer to */
 	/* latencies, µs; 0 = not measured */
-	uint64_t syn_us, synack_us; /* times */
 	uint32_t client_nw_us, server_nw_us; /* half round trips, from the handshake */
-	uint32_t appl_us; /* client's request to server's first answer */
-	uint64_t request_us; /* latest client payload before the first answer */
+	uint32_t appl_us; /* client's last request octet to server's first answer */
+	uint8_t stage;	  /* enum flow_stage */
 	struct flow_detail *detail; /* owned, NULL: none */
 	struct flow_l7 *l7;	    /* owned, NULL: not classified */
 	void *dpi;		    /* nDPI's state while undecided; dpi.c's */
-	uint64_t reported[4]; /* packets[2], octets[2] last told to the cloud */
 };
 
 /* The client's direction: whose packets are the record's IN. 0 or 1. */

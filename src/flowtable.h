@@ -21,6 +21,7 @@ struct flowtable_options {
 	uint64_t idle_us, active_us;
 	uint64_t linger_us; /* after FIN both ways or RST */
 	unsigned parts; /* FLOWKEY_ */
+	unsigned sweep; /* flows ended per packet at most by timeouts, 0: no limit */
 	bool no_swap;	/* client = sender of the first packet */
 	bool account_l2;
 	bool statistics; /* keep flow_detail for every flow: the template asks for it */
@@ -33,9 +34,18 @@ struct flowtable_options {
 typedef void flowtable_end_cb(void *arg, struct flow *f);
 /* Told before an ended flow's L7 must be known: finish classification. */
 typedef void flowtable_finish_cb(void *arg, struct flow *f);
+/* Told that no record is free. True: some came home by flowtable_put(), try again. */
+typedef bool flowtable_wait_cb(void *arg);
 
-struct flowtable *flowtable_new(const struct flowtable_options *, struct counters *,
-		     flowtable_finish_cb *, flowtable_end_cb *, void *arg);
+struct flowtable_calls {
+	flowtable_finish_cb *finish;
+	flowtable_end_cb *end;
+	flowtable_wait_cb *wait;
+	void *arg;
+};
+
+struct flowtable *flowtable_new(const struct flowtable_options *,
+		     const struct flowtable_calls *, struct counters *);
 /* Frees everything, the flows that are still away excepted: get them back first. */
 void	 flowtable_free(struct flowtable *);
 
@@ -51,9 +61,9 @@ unsigned flowtable_prepare(const struct flowtable *, const struct packet *,
 struct flow *flowtable_packet(struct flowtable *, const struct packet *,
 	     const struct flowkey *, uint64_t hash, unsigned dir);
 
-/* Move the clock to NOW_US (never backwards) and end what timed out, at most MAX flows.
- * True if there may be more to end. */
-bool	 flowtable_expire(struct flowtable *, uint64_t now_us, unsigned max);
+/* Move the clock to NOW_US (never backwards) and end what timed out, as flowtable_packet()
+ * does by itself. */
+void	 flowtable_expire(struct flowtable *, uint64_t now_us);
 
 /* End every flow with REASON. */
 void	 flowtable_flush(struct flowtable *, enum flow_end reason);

@@ -129,6 +129,7 @@ struct flow {
 	uint8_t list;	 /* flowtable's: which list the flow is in */
 	uint8_t dpi_packets; /* payload packets nDPI saw */
 	bool detail_refused;
+	uint64_t serial; /* counts flows from the start: the same in every run of a file */
 	uint32_t index;	 /* slot in the pool: names the flow across threads */
 	uint32_t generation; /* of the slot: tells two flows of one slot apart */
 	uint32_t lru_prev, lru_next; /* flowtable's links, by slot */

@@ -17,6 +17,7 @@ struct flowtable_options {
 	uint32_t max;	/* flows alive at most */
 	uint32_t spare; /* records that may be away at control */
 	uint32_t details; /* struct flow_detail at most */
+	uint64_t serial_first, serial_step; /* numbers of its flows */
 	uint64_t seed;	/* of the hash */
 	uint64_t idle_us, active_us;
 	uint64_t linger_us; /* after FIN both ways or RST */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * flowaccount.c -- what a packet adds to its flow. The flow's first three cache lines
+ * for every packet, the details only where somebody asked for them.
+ */
+#include "flowaccount.h"
+
+#include <string.h>
+
+#include "flowtcp.h"
+
+/* Ports that are services though not below 1024, sorted. */
+static const uint16_t service_port[] = {1080, 1194, 1433, 1434, 1521, 1645, 1646, 1701,
+	1723, 1812, 1813, 1883, 1900, 2049, 2055, 2123, 2152, 2375, 2376, 3000, 3128, 3260,
+	3268, 3306, 3389, 3478, 3479, 3544, 3690, 3799, 4500, 4739, 4789, 5004, 5060, 5061,
+	5201, 5222, 5246, 5247, 5269, 5353, 5355, 5432, 5601, 5671, 5672, 5900, 5938, 5985,
+	6000, 6081, 6379, 6380, 6443, 6514, 6667, 6881, 8000, 8008, 8080, 8081, 8086, 8088,
+	8443, 8883, 8888, 9000, 9042, 9090, 9092, 9100, 9200, 9300, 9418, 9993, 9995, 9996,
+	10050, 10051, 11211, 15672, 25565, 27015, 27017, 51820};
+
+static bool
+port_is_service(uint16_t port)
+{
+	size_t lo = 0, hi = sizeof(service_port) / sizeof(service_port[0]);
+
+	if (port < 1024)
+		return port != 0;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (service_port[mid] == port)
+			return true;
+		if (service_port[mid] < port)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+/* Who is the client: 0 or 1. DIR sent the first packet. */
+static unsigned
+choose_client(const struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	bool service[2];
+
+	if (f->key.proto == 6 && (pkt->tcp_flags & TCP_SYN))
+		return pkt->tcp_flags & TCP_ACK ? !dir : dir;
+	if (f->key.port[0] == f->key.port[1])
+		return dir;
+	service[0] = port_is_service(f->key.port[0]);
+	service[1] = port_is_service(f->key.port[1]);
+	if (service[0] != service[1])
+		return service[0] ? 1 : 0;
+	if (!service[0])
+		return dir; /* two unknown ports say nothing */
+	return f->key.port[0] < f->key.port[1] ? 1 : 0;
+}
+
+void
+flow_choose_client(struct flow *f, const struct packet *pkt, unsigned dir, bool no_swap)
+{
+	bool sure = no_swap || (f->key.proto == 6 && (pkt->tcp_flags & TCP_SYN));
+	unsigned client = no_swap ? dir : choose_client(f, pkt, dir);
+
+	if (f->flags & FLOW_CLIENT_SURE)
+		return;
+	f->flags &= ~(uint32_t)FLOW_CLIENT_IS_1;
+	f->flags |= client ? FLOW_CLIENT_IS_1 : 0;
+	f->flags |= sure ? FLOW_CLIENT_SURE : 0;
+}
+
+static unsigned
+size_bin(uint32_t len)
+{
+	static const uint16_t limit[] = {128, 256, 512, 1024, 1514};
+	unsigned i;
+
+	for (i = 0; i < FLOW_SIZE_BINS - 1; i++)
+		if (len <= limit[i])
+			break;
+	return i;
+}
+
+static unsigned
+ttl_bin(uint8_t ttl)
+{
+	static const uint8_t limit[] = {1, 5, 32, 64, 96, 128, 160, 192, 224};
+	unsigned i;
+
+	for (i = 0; i < FLOW_TTL_BINS - 1; i++)
+		if (ttl <= limit[i])
+			break;
+	return i;
+}
+
+static void
+detail_iat(struct flow_iat *iat, uint64_t us)
+{
+	double delta = (double)us - iat->mean;
+
+	if (iat->n == 0 || us < iat->min)
+		iat->min = us;
+	if (us > iat->max)
+		iat->max = us;
+	iat->sum += us;
+	iat->n++;
+	iat->mean += delta / iat->n;
+	iat->m2 += delta * ((double)us - iat->mean);
+}
+
+/* Octets of whole seconds of this direction: the slowest and the fastest of them. */
+static void
+detail_second(struct flow_detail *d, const struct packet *pkt, unsigned dir)
+{
+	uint64_t second = pkt->ts_us / 1000000;
+
+	if (second != d->second_start[dir]) {
+		if (d->second_bytes[dir] > d->bps_max[dir])
+			d->bps_max[dir] = d->second_bytes[dir];
+		if (d->second_start[dir] != 0 && (d->bps_min[dir] == 0 ||
+			d->second_bytes[dir] < d->bps_min[dir]))
+			d->bps_min[dir] = d->second_bytes[dir];
+		d->second_start[dir] = second;
+		d->second_bytes[dir] = 0;
+	}
+	d->second_bytes[dir] += pkt->octets;
+}
+
+static void
+detail_packet(struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	struct flow_detail *d = f->detail;
+
+	if (pkt->ntunnels > 0 && !d->has_tunnel) {
+		d->tunnel = pkt->tunnel;
+		d->has_tunnel = 1;
+	}
+	if (pkt->nmpls > 0 && d->nmpls == 0) {
+		d->nmpls = pkt->nmpls;
+		memcpy(d->mpls, pkt->mpls, sizeof(d->mpls));
+	}
+	d->size_bin[size_bin(pkt->octets)]++;
+	d->ttl_bin[ttl_bin(pkt->ttl)]++;
+	if (pkt->flags & (PACKET_FRAG_FIRST | PACKET_FRAG_LATER))
+		d->fragments[dir]++;
+	if ((pkt->flags & PACKET_HAS_ICMP) && pkt->icmp_type < 32)
+		d->icmp_types |= 1U << pkt->icmp_type;
+	if (f->packets[dir] > 0 && pkt->ts_us >= f->last_dir_us[dir])
+		detail_iat(&d->iat[dir], pkt->ts_us - f->last_dir_us[dir]);
+	detail_second(d, pkt, dir);
+}
+
+/* A record's first packet in a direction sets what all later ones only widen. */
+static void
+flow_first_packet(struct flow *f, const struct packet *pkt, unsigned dir, uint16_t len)
+{
+	f->first_us[dir] = f->last_dir_us[dir] = pkt->ts_us;
+	f->len_min[dir] = f->len_max[dir] = len;
+	f->ttl_min[dir] = f->ttl_max[dir] = pkt->ttl;
+	f->tos[dir] = pkt->tos;
+	f->icmp_type[dir] = pkt->icmp_type;
+	f->icmp_code[dir] = pkt->icmp_code;
+	if (pkt->flags & PACKET_HAS_MAC) {
+		memcpy(f->mac[dir], pkt->mac_src, 6);
+		memcpy(f->mac_peer[dir], pkt->mac_dst, 6);
+	}
+}
+
+void
+flow_account(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t octets)
+{
+	uint16_t len = pkt->octets > UINT16_MAX ? UINT16_MAX : (uint16_t)pkt->octets;
+
+	if (f->detail != NULL)
+		detail_packet(f, pkt, dir);
+	if (f->key.proto == 6)
+		flowtcp_packet(f, pkt, dir); /* before LAST_DIR_US moves */
+	flow_latency(f, pkt, dir);
+	if (f->packets[dir] == 0)
+		flow_first_packet(f, pkt, dir, len);
+	f->packets[dir]++;
+	f->octets[dir] += octets;
+	if (pkt->ts_us > f->last_dir_us[dir])
+		f->last_dir_us[dir] = pkt->ts_us;
+	else if (pkt->ts_us < f->first_us[dir])
+		f->first_us[dir] = pkt->ts_us;
+	if (len < f->len_min[dir])
+		f->len_min[dir] = len;
+	if (len > f->len_max[dir])
+		f->len_max[dir] = len;
+	if (pkt->ttl < f->ttl_min[dir])
+		f->ttl_min[dir] = pkt->ttl;
+	if (pkt->ttl > f->ttl_max[dir])
+		f->ttl_max[dir] = pkt->ttl;
+	if (pkt->ts_us > f->last_us)
+		f->last_us = pkt->ts_us;
+}

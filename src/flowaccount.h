@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* flowaccount.h -- what a packet adds to its flow's record. Pure. */
+#ifndef MCPROBE_FLOWACCOUNT_H
+#define MCPROBE_FLOWACCOUNT_H
+
+#include "flow.h"
+
+/* Add PKT, sent in direction DIR, to F; OCTETS is what it counts for. */
+void	 flow_account(struct flow *, const struct packet *, unsigned dir, uint32_t octets);
+
+/*
+ * Say who is the client of F, unless a SYN has said so already: the sender of the SYN,
+ * else the side whose port is no service, else the sender of the first packet, which PKT
+ * in direction DIR is. NO_SWAP: the latter always.
+ */
+void	 flow_choose_client(struct flow *, const struct packet *, unsigned dir,
+	     bool no_swap);
+
+#endif

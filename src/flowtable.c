@@ -1,0 +1,744 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * flowtable.c -- a pool of records, a hash over them, and lists in order of time.
+ *
+ *	hash	buckets of one cache line: 7 tags (upper half of the hash) with the slots
+ *		they stand for, and how many flows that belong here had to go further
+ *		(0: a miss ends here). At most 4/7 full on average: a look-up costs one
+ *		line, and the record's first line when a tag matches.
+ *	lists	by time of last use: NEW (TCP SYN without an answer), IDLE (the rest),
+ *		CLOSING (FIN both ways or RST); by time of start: AGE. Timeouts look at
+ *		the heads only. A flow moves to its list's end at most each LRU_GRAIN,
+ *		so that a busy flow does not touch its neighbours with every packet;
+ *		the exact time is checked when a head is due and when a packet arrives.
+ *	pool	max + spare records, untouched memory until first used; details in slabs.
+ *
+ * All links are slot numbers: half the size of pointers.
+ */
+#include "flowtable.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "flowaccount.h"
+#include "flowtcp.h"
+
+#define NIL	    UINT32_MAX
+#define BUCKET	    7
+#define LRU_GRAIN   250000 /* µs */
+#define DETAIL_SLAB 64
+#define NEVER	    UINT64_MAX
+
+enum list {
+	LIST_NEW,
+	LIST_IDLE,
+	LIST_CLOSING,
+	LIST_AGE,
+	LISTS,
+	LIST_NONE = LISTS,
+};
+
+struct bucket {
+	uint16_t passed; /* flows of earlier buckets kept further on, this one's too */
+	uint8_t used;	 /* bit per entry */
+	uint32_t tag[BUCKET];
+	uint32_t slot[BUCKET];
+} __attribute__((aligned(64)));
+
+struct list_ends {
+	uint32_t head, tail, count;
+};
+
+struct flowtable {
+	struct flowtable_options opt;
+	struct flowtable_calls call;
+	struct counters *counters; /* borrowed */
+	struct bucket *buckets;
+	uint32_t mask; /* buckets - 1 */
+	struct flow *pool;
+	uint32_t slots, touched; /* records in the pool; the first TOUCHED were used */
+	uint32_t free_head;
+	uint32_t alive, away;
+	uint64_t serial;
+	struct list_ends list[LISTS];
+	uint64_t clock_us;
+	uint64_t due_us; /* no timeout before this */
+	struct flow_detail *detail_free;
+	struct flow_detail **slab;
+	uint32_t nslabs, max_slabs;
+};
+
+/*
+ * Lists
+ */
+static inline uint32_t *
+link_prev(struct flow *f, enum list l)
+{
+	return l == LIST_AGE ? &f->age_prev : &f->lru_prev;
+}
+
+static inline uint32_t *
+link_next(struct flow *f, enum list l)
+{
+	return l == LIST_AGE ? &f->age_next : &f->lru_next;
+}
+
+static void
+list_append(struct flowtable *t, enum list l, struct flow *f)
+{
+	struct list_ends *e = &t->list[l];
+
+	*link_prev(f, l) = e->tail;
+	*link_next(f, l) = NIL;
+	if (e->tail != NIL)
+		*link_next(&t->pool[e->tail], l) = f->index;
+	else
+		e->head = f->index;
+	e->tail = f->index;
+	e->count++;
+}
+
+static void
+list_remove(struct flowtable *t, enum list l, struct flow *f)
+{
+	struct list_ends *e = &t->list[l];
+	uint32_t prev = *link_prev(f, l), next = *link_next(f, l);
+
+	if (prev != NIL)
+		*link_next(&t->pool[prev], l) = next;
+	else
+		e->head = next;
+	if (next != NIL)
+		*link_prev(&t->pool[next], l) = prev;
+	else
+		e->tail = prev;
+	e->count--;
+}
+
+static inline struct flow *
+list_head(const struct flowtable *t, enum list l)
+{
+	return t->list[l].head == NIL ? NULL : &t->pool[t->list[l].head];
+}
+
+static inline uint64_t
+list_timeout(const struct flowtable *t, enum list l)
+{
+	return l == LIST_CLOSING ? t->opt.linger_us : t->opt.idle_us;
+}
+
+static inline void
+flowtable_due(struct flowtable *t, uint64_t us)
+{
+	if (us < t->due_us)
+		t->due_us = us;
+}
+
+/* Put F at the end of list L, where its state belongs. */
+static void
+flowtable_enlist(struct flowtable *t, struct flow *f, enum list l)
+{
+	if (f->list != LIST_NONE)
+		list_remove(t, f->list, f);
+	f->list = l;
+	f->lru_us = t->clock_us;
+	list_append(t, l, f);
+	flowtable_due(t, t->clock_us + list_timeout(t, l));
+}
+
+/* The active timeout's time starts with the first packet after a report. */
+static void
+flowtable_start_age(struct flowtable *t, struct flow *f)
+{
+	f->start_us = t->clock_us;
+	list_append(t, LIST_AGE, f);
+	flowtable_due(t, t->clock_us + t->opt.active_us);
+}
+
+static void
+flowtable_stop_age(struct flowtable *t, struct flow *f)
+{
+	if (f->start_us != 0)
+		list_remove(t, LIST_AGE, f);
+	f->start_us = 0;
+}
+
+/*
+ * Hash
+ */
+static inline uint32_t
+hash_tag(uint64_t hash)
+{
+	return (uint32_t)(hash >> 32);
+}
+
+static struct flow *
+hash_find(const struct flowtable *t, const struct flowkey *key, uint64_t hash)
+{
+	uint32_t b = (uint32_t)hash & t->mask, tag = hash_tag(hash);
+
+	for (;;) {
+		const struct bucket *bk = &t->buckets[b];
+		unsigned i;
+
+		for (i = 0; i < BUCKET; i++)
+			if (bk->tag[i] == tag && (bk->used & 1U << i)) {
+				struct flow *f = &t->pool[bk->slot[i]];
+
+				if (memcmp(&f->key, key, sizeof(*key)) == 0)
+					return f;
+			}
+		if (bk->passed == 0)
+			return NULL;
+		b = (b + 1) & t->mask;
+	}
+}
+
+static void
+hash_insert(struct flowtable *t, struct flow *f)
+{
+	uint32_t b = (uint32_t)f->hash & t->mask;
+	struct bucket *bk;
+	unsigned i;
+
+	while ((bk = &t->buckets[b])->used == (1U << BUCKET) - 1) {
+		bk->passed++;
+		b = (b + 1) & t->mask;
+	}
+	i = (unsigned)__builtin_ctz(~(unsigned)bk->used);
+	bk->used |= (uint8_t)(1U << i);
+	bk->tag[i] = hash_tag(f->hash);
+	bk->slot[i] = f->index;
+}
+
+static void
+hash_remove(struct flowtable *t, const struct flow *f)
+{
+	uint32_t b = (uint32_t)f->hash & t->mask;
+
+	for (;;) {
+		struct bucket *bk = &t->buckets[b];
+		unsigned i;
+
+		for (i = 0; i < BUCKET; i++)
+			if ((bk->used & 1U << i) && bk->slot[i] == f->index) {
+				bk->used &= (uint8_t)~(1U << i);
+				return;
+			}
+		if (bk->passed-- == 0)
+			abort(); /* a flow alive is always in the hash */
+		b = (b + 1) & t->mask;
+	}
+}
+
+/*
+ * Pool
+ */
+static struct flow *
+pool_get(struct flowtable *t)
+{
+	struct flow *f;
+	uint32_t index, generation;
+
+	while (t->free_head == NIL && t->touched == t->slots)
+		if (!t->call.wait(t->call.arg))
+			return NULL;
+	if (t->free_head != NIL) {
+		f = &t->pool[t->free_head];
+		t->free_head = f->lru_next;
+	} else {
+		f = &t->pool[t->touched];
+		f->index = t->touched++;
+	}
+	index = f->index;
+	generation = f->generation + 1;
+	memset(f, 0, sizeof(*f));
+	f->index = index;
+	f->generation = generation;
+	f->list = LIST_NONE;
+	return f;
+}
+
+static struct flow_detail *
+detail_get(struct flowtable *t)
+{
+	struct flow_detail *d;
+	unsigned i;
+
+	if (t->detail_free == NULL && t->nslabs < t->max_slabs) {
+		struct flow_detail *slab = calloc(DETAIL_SLAB, sizeof(*slab));
+
+		if (slab == NULL)
+			return NULL;
+		t->slab[t->nslabs++] = slab;
+		for (i = 0; i < DETAIL_SLAB; i++) {
+			slab[i].next_free = t->detail_free;
+			t->detail_free = &slab[i];
+		}
+	}
+	d = t->detail_free;
+	if (d != NULL) {
+		t->detail_free = d->next_free;
+		memset(d, 0, sizeof(*d));
+	}
+	return d;
+}
+
+static void
+detail_put(struct flowtable *t, struct flow *f)
+{
+	if (f->detail == NULL)
+		return;
+	f->detail->next_free = t->detail_free;
+	t->detail_free = f->detail;
+	f->detail = NULL;
+}
+
+void
+flowtable_put(struct flowtable *t, struct flow *f)
+{
+	detail_put(t, f);
+	free(f->l7);
+	f->l7 = NULL;
+	f->end = FLOW_END_NONE;
+	f->lru_next = t->free_head;
+	t->free_head = f->index;
+	t->away--;
+}
+
+/*
+ * Ends
+ */
+static void
+flowtable_count_end(struct flowtable *t, enum flow_end reason)
+{
+	static const enum counter of[] = {
+		[FLOW_END_IDLE] = COUNTER_ENDED_IDLE,
+		[FLOW_END_ACTIVE] = COUNTER_ENDED_ACTIVE,
+		[FLOW_END_DETECTED] = COUNTER_ENDED_DETECTED,
+		[FLOW_END_FORCED] = COUNTER_ENDED_FORCED,
+		[FLOW_END_LACK] = COUNTER_ENDED_LACK,
+	};
+
+	counter_inc(t->counters, of[reason]);
+}
+
+/* Hand a record that is in no list and no hash to the owner of the table. */
+static void
+flowtable_send(struct flowtable *t, struct flow *f, enum flow_end reason)
+{
+	f->end = reason;
+	f->ended_us = t->clock_us;
+	t->away++;
+	flowtable_count_end(t, reason);
+	t->call.end(t->call.arg, f);
+}
+
+static void
+flowtable_end(struct flowtable *t, struct flow *f, enum flow_end reason)
+{
+	list_remove(t, f->list, f);
+	f->list = LIST_NONE;
+	flowtable_stop_age(t, f);
+	hash_remove(t, f);
+	t->alive--;
+	t->call.finish(t->call.arg, f);
+	if (f->packets[0] + f->packets[1] == 0) {
+		/* everything was reported at the active timeout */
+		t->away++;
+		flowtable_put(t, f);
+		return;
+	}
+	flowtable_send(t, f, reason);
+}
+
+/* What a flow keeps when it starts afresh after a report: who it is, not what it did. */
+static void
+flowtable_restart(struct flow *f)
+{
+	unsigned d;
+
+	memset(f->packets, 0, sizeof(f->packets));
+	memset(f->octets, 0, sizeof(f->octets));
+	memset(f->first_us, 0, sizeof(f->first_us));
+	memset(f->last_dir_us, 0, sizeof(f->last_dir_us));
+	memset(f->len_min, 0, sizeof(f->len_min));
+	memset(f->len_max, 0, sizeof(f->len_max));
+	memset(f->ttl_min, 0, sizeof(f->ttl_min));
+	memset(f->ttl_max, 0, sizeof(f->ttl_max));
+	for (d = 0; d < 2; d++) {
+		f->tcp[d].flags = 0;
+		f->tcp[d].retrans = f->tcp[d].ooorder = f->tcp[d].retrans_bytes = 0;
+		f->tcp[d].win_min = f->tcp[d].win_max = 0;
+	}
+	f->flags |= FLOW_RESTARTED;
+}
+
+/* The new record's details: what belongs to the connection stays, counts start at 0. */
+static void
+detail_restart(struct flowtable *t, struct flow *f, const struct flow_detail *old)
+{
+	if (old == NULL)
+		return;
+	f->detail = detail_get(t);
+	if (f->detail == NULL) {
+		counter_inc(t->counters, COUNTER_DETAIL_FULL);
+		f->detail_refused = true;
+		return;
+	}
+	f->detail->tunnel = old->tunnel;
+	f->detail->has_tunnel = old->has_tunnel;
+	memcpy(f->detail->mpls, old->mpls, sizeof(old->mpls));
+	f->detail->nmpls = old->nmpls;
+}
+
+/* Report F at the active timeout: a copy leaves, F starts afresh. */
+static void
+flowtable_report(struct flowtable *t, struct flow *f)
+{
+	struct flow *copy = pool_get(t);
+	uint32_t index, generation;
+
+	flowtable_stop_age(t, f);
+	if (copy == NULL) { /* no record: the next packet starts a new period, nothing is
+			       lost but the cut */
+		flowtable_start_age(t, f);
+		return;
+	}
+	t->call.finish(t->call.arg, f);
+	index = copy->index;
+	generation = copy->generation;
+	memcpy(copy, f, sizeof(*copy));
+	copy->index = index;
+	copy->generation = generation;
+	copy->dpi = NULL;
+	copy->list = LIST_NONE;
+	if (f->l7 != NULL) {
+		copy->l7 = malloc(sizeof(*copy->l7));
+		if (copy->l7 != NULL)
+			*copy->l7 = *f->l7;
+	}
+	f->detail = NULL; /* COPY has it now */
+	detail_restart(t, f, copy->detail);
+	flowtable_restart(f);
+	flowtable_send(t, copy, FLOW_END_ACTIVE);
+}
+
+/*
+ * Timeouts
+ */
+/* End what is due at the head of list L. Returns when its next flow is due. */
+static uint64_t
+sweep_list(struct flowtable *t, enum list l, unsigned *budget)
+{
+	uint64_t timeout = list_timeout(t, l), due;
+	struct flow *f;
+
+	while ((f = list_head(t, l)) != NULL) {
+		due = f->lru_us + timeout;
+		if (t->clock_us <= due)
+			return due;
+		if (*budget == 0)
+			return t->clock_us;
+		/* used since it was last moved, less than LRU_GRAIN ago: those behind
+		   it wait as long */
+		if (f->last_us > f->lru_us && t->clock_us <= f->last_us + timeout)
+			return f->last_us + timeout;
+		(*budget)--;
+		flowtable_end(t, f,
+		    l == LIST_CLOSING ? FLOW_END_DETECTED : FLOW_END_IDLE);
+	}
+	return NEVER;
+}
+
+static uint64_t
+sweep_age(struct flowtable *t, unsigned *budget)
+{
+	struct flow *f;
+
+	while ((f = list_head(t, LIST_AGE)) != NULL) {
+		if (t->clock_us < f->start_us + t->opt.active_us)
+			return f->start_us + t->opt.active_us;
+		if (*budget == 0)
+			return t->clock_us;
+		(*budget)--;
+		flowtable_report(t, f);
+	}
+	return NEVER;
+}
+
+static void
+flowtable_sweep(struct flowtable *t)
+{
+	unsigned budget = t->opt.sweep ? t->opt.sweep : UINT32_MAX;
+	uint64_t next = NEVER, due;
+	unsigned l;
+
+	t->due_us = NEVER;
+	/* idle before active: a flow that fell silent ends as idle */
+	for (l = LIST_NEW; l <= LIST_CLOSING; l++)
+		if ((due = sweep_list(t, l, &budget)) < next)
+			next = due;
+	if ((due = sweep_age(t, &budget)) < next)
+		next = due;
+	flowtable_due(t, next);
+}
+
+void
+flowtable_expire(struct flowtable *t, uint64_t now_us)
+{
+	if (now_us > t->clock_us)
+		t->clock_us = now_us;
+	if (t->clock_us >= t->due_us)
+		flowtable_sweep(t);
+}
+
+/* No room: the flow that is missed least leaves. */
+static void
+flowtable_evict(struct flowtable *t)
+{
+	struct flow *f = list_head(t, LIST_CLOSING);
+
+	/* a flood of SYNs must not push out connections that exist; a few new ones must
+	   not be pushed out by them */
+	if (f == NULL && t->list[LIST_NEW].count > t->opt.max / 16)
+		f = list_head(t, LIST_NEW);
+	if (f == NULL)
+		f = list_head(t, LIST_IDLE);
+	if (f == NULL)
+		f = list_head(t, LIST_NEW);
+	if (f != NULL)
+		flowtable_end(t, f, FLOW_END_LACK);
+}
+
+void
+flowtable_flush(struct flowtable *t, enum flow_end reason)
+{
+	struct flow *f;
+	unsigned l;
+
+	for (l = LIST_NEW; l <= LIST_CLOSING; l++)
+		while ((f = list_head(t, l)) != NULL)
+			flowtable_end(t, f, reason);
+	t->due_us = NEVER;
+}
+
+/*
+ * Packets
+ */
+
+static struct flow *
+flowtable_make(struct flowtable *t, const struct packet *pkt,
+    const struct flowkey *key, uint64_t hash, unsigned dir)
+{
+	bool tcp = key->proto == 6;
+	struct flow *f;
+
+	if (t->alive >= t->opt.max)
+		flowtable_evict(t);
+	f = pool_get(t);
+	if (f == NULL)
+		return NULL;
+	f->key = *key;
+	f->hash = hash;
+	f->port = pkt->port;
+	f->vlan_inner = pkt->vlan_inner;
+	f->tcp[0].wscale = f->tcp[1].wscale = 0xff;
+	f->flags |= dir ? FLOW_FIRST_IS_1 : 0;
+	flow_choose_client(f, pkt, dir, t->opt.no_swap);
+	f->serial = t->serial;
+	t->serial += t->opt.serial_step;
+	hash_insert(t, f);
+	t->alive++;
+	counter_inc(t->counters, COUNTER_FLOWS);
+	counter_max(t->counters, COUNTER_FLOWS_MAX, t->alive);
+	flowtable_enlist(t, f,
+	    tcp && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? LIST_NEW
+								     : LIST_IDLE);
+	return f;
+}
+
+/* Does F end before PKT, and why? */
+static enum flow_end
+flowtable_over(const struct flowtable *t, const struct flow *f, const struct packet *pkt,
+    unsigned dir)
+{
+	uint64_t timeout = list_timeout(t, f->list);
+
+	if (pkt->ts_us > f->last_us + timeout && t->clock_us > f->lru_us + timeout)
+		return f->list == LIST_CLOSING ? FLOW_END_DETECTED : FLOW_END_IDLE;
+	if (f->key.proto == 6 && flowtcp_reopens(f, pkt, dir))
+		return FLOW_END_DETECTED;
+	return FLOW_END_NONE;
+}
+
+/* Move F to where its state and time of last use belong. */
+static void
+flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir)
+{
+	enum list l = f->list;
+
+	if (f->flags & FLOW_CLOSING)
+		l = LIST_CLOSING;
+	else if (l == LIST_NEW &&
+	    (f->packets[!dir] > 0 || (f->tcp[dir].flags & TCP_ACK)))
+		l = LIST_IDLE;
+	if (l != f->list || t->clock_us > f->lru_us + LRU_GRAIN)
+		flowtable_enlist(t, f, l);
+	if (f->start_us == 0)
+		flowtable_start_age(t, f);
+}
+
+static void
+flowtable_detail(struct flowtable *t, struct flow *f)
+{
+	f->detail = detail_get(t);
+	if (f->detail == NULL) {
+		f->detail_refused = true;
+		counter_inc(t->counters, COUNTER_DETAIL_FULL);
+	}
+}
+
+struct flow *
+flowtable_packet(struct flowtable *t, const struct packet *pkt,
+    const struct flowkey *key, uint64_t hash, unsigned dir)
+{
+	uint32_t octets = t->opt.account_l2 ? pkt->wirelen : pkt->octets;
+	bool tcp = key->proto == 6;
+	struct flow *f;
+	enum flow_end over;
+
+	flowtable_expire(t, pkt->ts_us);
+	f = hash_find(t, key, hash);
+	if (f != NULL && (over = flowtable_over(t, f, pkt, dir)) != FLOW_END_NONE) {
+		flowtable_end(t, f, over);
+		f = NULL;
+	}
+	if (f == NULL) {
+		f = flowtable_make(t, pkt, key, hash, dir);
+		if (f == NULL)
+			return NULL;
+	} else if (tcp && (pkt->tcp_flags & TCP_SYN) && !(f->flags & FLOW_RESTARTED))
+		flow_choose_client(f, pkt, dir, t->opt.no_swap);
+	if (f->detail == NULL && !f->detail_refused &&
+	    (t->opt.statistics || pkt->ntunnels > 0 || pkt->nmpls > 0))
+		flowtable_detail(t, f);
+	flow_account(f, pkt, dir, octets);
+	counter_inc(t->counters, COUNTER_FLOW_PACKETS);
+	counter_add(t->counters, COUNTER_FLOW_BYTES, octets);
+	flowtable_touch(t, f, dir);
+	return f;
+}
+
+unsigned
+flowtable_prepare(const struct flowtable *t, const struct packet *pkt,
+    struct flowkey *key, uint64_t *hash)
+{
+	unsigned dir = flowkey_make(key, pkt, t->opt.parts);
+
+	*hash = flowkey_hash(key, t->opt.seed);
+	__builtin_prefetch(&t->buckets[(uint32_t)*hash & t->mask], 1);
+	return dir;
+}
+
+/*
+ * The table
+ */
+struct flowtable *
+flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls *call,
+    struct counters *counters)
+{
+	struct flowtable *t = calloc(1, sizeof(*t));
+	uint32_t buckets = 16;
+	unsigned l;
+
+	if (t == NULL)
+		return NULL;
+	t->opt = *opt;
+	if (t->opt.linger_us > t->opt.idle_us)
+		t->opt.linger_us = t->opt.idle_us;
+	t->call = *call;
+	t->counters = counters;
+	while ((uint64_t)buckets * 4 < opt->max)
+		buckets <<= 1;
+	t->mask = buckets - 1;
+	t->slots = opt->max + opt->spare;
+	t->free_head = NIL;
+	t->due_us = NEVER;
+	t->serial = opt->serial_first;
+	for (l = 0; l < LISTS; l++)
+		t->list[l].head = t->list[l].tail = NIL;
+	t->max_slabs = (opt->details + DETAIL_SLAB - 1) / DETAIL_SLAB;
+	t->slab = calloc(t->max_slabs + 1, sizeof(*t->slab));
+	if (posix_memalign((void **)&t->buckets, 64, buckets * sizeof(*t->buckets)) != 0)
+		t->buckets = NULL;
+	/* pages of zeros, taken only when a record is first used */
+	t->pool = mmap(NULL, t->slots * sizeof(*t->pool), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (t->pool == MAP_FAILED)
+		t->pool = NULL;
+	if (t->slab == NULL || t->buckets == NULL || t->pool == NULL) {
+		flowtable_free(t);
+		return NULL;
+	}
+	memset(t->buckets, 0, buckets * sizeof(*t->buckets));
+	return t;
+}
+
+void
+flowtable_free(struct flowtable *t)
+{
+	uint32_t i;
+
+	if (t == NULL)
+		return;
+	for (i = 0; i < t->touched; i++)
+		free(t->pool[i].l7);
+	for (i = 0; i < t->nslabs; i++)
+		free(t->slab[i]);
+	free(t->slab);
+	free(t->buckets);
+	if (t->pool != NULL)
+		munmap(t->pool, t->slots * sizeof(*t->pool));
+	free(t);
+}
+
+struct flow *
+flowtable_find(const struct flowtable *t, const struct flowkey *key)
+{
+	return hash_find(t, key, flowkey_hash(key, t->opt.seed));
+}
+
+struct flow *
+flowtable_slot(const struct flowtable *t, uint32_t index)
+{
+	if (index >= t->touched || t->pool[index].list == LIST_NONE ||
+	    t->pool[index].end != FLOW_END_NONE)
+		return NULL;
+	return &t->pool[index];
+}
+
+uint32_t
+flowtable_slots(const struct flowtable *t)
+{
+	return t->touched;
+}
+
+uint32_t
+flowtable_count(const struct flowtable *t)
+{
+	return t->alive;
+}
+
+uint32_t
+flowtable_away(const struct flowtable *t)
+{
+	return t->away;
+}
+
+uint64_t
+flowtable_clock(const struct flowtable *t)
+{
+	return t->clock_us;
+}

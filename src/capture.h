@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * capture.h -- frames from an interface, a capture file or standard input. The only
- * room that knows libpcap. A struct capture belongs to one thread once opened. Classic
- * pcap files (µs and ns, both byte orders) are read in blocks and used in place;
- * pcapng and everything else goes through libpcap.
+ * room (capture*.c) that knows libpcap. A struct capture belongs to one thread once
+ * opened. Classic pcap files (µs and ns, both byte orders) are read in blocks and used in
+ * place; pcapng and everything else goes through libpcap.
  */
 #ifndef MCPROBE_CAPTURE_H
 #define MCPROBE_CAPTURE_H
@@ -41,20 +41,25 @@ enum capture_status {
 #define CAPTURE_BATCH 32
 typedef void capture_sink(void *arg, const struct frame *frames, unsigned n);
 
-/* Open a file ("-": standard input). NULL on failure, the reason in ERR. */
+/*
+ * Open a file ("-": standard input). NULL on failure, the reason in ERR, without the name
+ * ("is empty"). Waits for the first 24 bytes of a pipe; a signal ends that.
+ */
 struct capture	*capture_open_file(const char *path, const struct capture_options *,
 		     char *err, size_t errlen);
 
-/* Open an interface, non-blocking. NULL on failure, the reason in ERR. */
+/* Open an interface, non-blocking. NULL on failure, the reason in ERR, as above. */
 struct capture	*capture_open_live(const char *name, const struct capture_options *,
 		     char *err, size_t errlen);
 
 void	 capture_close(struct capture *);
 
 /*
- * Hand frames to SINK, at most about MAX of them. Returns how many (0: none waiting, live
- * only) or an enum capture_status. Never blocks on an interface; blocks on a file or pipe
- * as read(2) does (returns 0 when a signal interrupted it).
+ * Hand frames to SINK, at most MAX of them. Returns how many, or an enum capture_status. 0
+ * means none now, call again: nothing waits at the interface, a signal came, a pipe gave
+ * nothing for TIMEOUT_MS, or the filter took none of the MAX frames looked at. Never blocks
+ * on an interface; on a file or pipe it blocks as read(2) does. An interface that goes down
+ * tells its descriptor, but one deleted while it is down does not: call on a timer, too.
  */
 int	 capture_read(struct capture *, unsigned max, capture_sink *, void *arg);
 
@@ -72,8 +77,8 @@ void	 capture_stats(struct capture *, struct capture_stats *);
 /* Where a file's reading is: bytes read and the file's size (0 when unknown). */
 void	 capture_progress(const struct capture *, uint64_t *done, uint64_t *size);
 
-const char *capture_name(const struct capture *);
-const char *capture_error(const struct capture *);
+const char *capture_name(const struct capture *);  /* as it was given */
+const char *capture_error(const struct capture *); /* why CAPTURE_ERROR or _GONE */
 
 /* True if NAME is an interface of this host (else -i NAME is taken for a file). */
 bool	 capture_is_interface(const char *name);

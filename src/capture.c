@@ -3,8 +3,8 @@
  * capture.c -- the face of the capture room, and capture files. A file is known by its
  * first bytes: classic pcap goes to the block reader (capture_block.c); pcapng and the
  * variants of pcap go to libpcap, through a stdio stream that first serves the bytes
- * already looked at, so both work on a pipe. That way costs a copy and two calls a frame,
- * and since libpcap's buffer holds one frame, they are handed out one at a time.
+ * already looked at, so both work on a pipe. That way costs a copy and two calls a
+ * frame, and since libpcap's buffer holds one frame, they are handed out one at a time.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@
 #define FILE_HEADER 24
 
 /*
- * Where the numbers in files (LINKTYPE_) and those of the system's libpcap (DLT_) differ.
- * Numbers above 103 that are not here are the same in both.
+ * Where the numbers in files (LINKTYPE_) and those of the system's libpcap (DLT_)
+ * differ. Numbers above 103 that are not here are the same in both.
  */
 static const struct {
 	uint16_t link;
@@ -127,8 +127,9 @@ file_compile(struct capture *c, char *err, size_t errlen)
 }
 
 /*
- * stdio's read for libpcap. It asks for whole pieces of a record, so a signal or a silence
- * in the middle of one is waited out: there is no giving back what libpcap already took.
+ * stdio's read for libpcap. It asks for whole pieces of a record, so a signal or a
+ * silence in the middle of one is waited out: there is no giving back what libpcap
+ * already took.
  */
 static ssize_t
 stream_read(void *cookie, char *buf, size_t len)

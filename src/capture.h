@@ -2,8 +2,8 @@
 /*
  * capture.h -- frames from an interface, a capture file or standard input. The only
  * room (capture*.c) that knows libpcap. A struct capture belongs to one thread once
- * opened. Classic pcap files (µs and ns, both byte orders) are read in blocks and used in
- * place; pcapng and everything else goes through libpcap.
+ * opened. Classic pcap files (µs and ns, both byte orders) are read in blocks and used
+ * in place; pcapng and everything else goes through libpcap.
  */
 #ifndef MCPROBE_CAPTURE_H
 #define MCPROBE_CAPTURE_H
@@ -42,8 +42,8 @@ enum capture_status {
 typedef void capture_sink(void *arg, const struct frame *frames, unsigned n);
 
 /*
- * Open a file ("-": standard input). NULL on failure, the reason in ERR, without the name
- * ("is empty"). Waits for the first 24 bytes of a pipe; a signal ends that.
+ * Open a file ("-": standard input). NULL on failure, the reason in ERR, without the
+ * name ("is empty"). Waits for the first 24 bytes of a pipe; a signal ends that.
  */
 struct capture	*capture_open_file(const char *path, const struct capture_options *,
 		     char *err, size_t errlen);
@@ -55,11 +55,12 @@ struct capture	*capture_open_live(const char *name, const struct capture_options
 void	 capture_close(struct capture *);
 
 /*
- * Hand frames to SINK, at most MAX of them. Returns how many, or an enum capture_status. 0
- * means none now, call again: nothing waits at the interface, a signal came, a pipe gave
- * nothing for TIMEOUT_MS, or the filter took none of the MAX frames looked at. Never blocks
- * on an interface; on a file or pipe it blocks as read(2) does. An interface that goes down
- * tells its descriptor, but one deleted while it is down does not: call on a timer, too.
+ * Hand frames to SINK, at most MAX of them. Returns how many, or an enum
+ * capture_status. 0 means none now, call again: nothing waits at the interface, a
+ * signal came, a pipe gave nothing for TIMEOUT_MS, or the filter took none of the MAX
+ * frames looked at. Never blocks on an interface; on a file or pipe it blocks as
+ * read(2) does. An interface that goes down tells its descriptor, but one deleted while
+ * it is down does not: call on a timer, too.
  */
 int	 capture_read(struct capture *, unsigned max, capture_sink *, void *arg);
 

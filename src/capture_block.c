@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * capture_block.c -- classic pcap without a copy: blocks of 256 KB from read(2), records
- * used where they lie, frames handed out in batches. Per frame it costs a look at a
- * 16-byte header; a record cut by the end of a block is moved once. The block stays as it
- * is until the sink has had every frame in it.
+ * capture_block.c -- classic pcap without a copy: blocks of 256 KB from read(2),
+ * records used where they lie, frames handed out in batches. Per frame it costs a look
+ * at a 16-byte header; a record cut by the end of a block is moved once. The block
+ * stays as it is until the sink has had every frame in it.
  *
- * The rules for a damaged record are libpcap's: more than 262,144 bytes captured end the
- * file, more than the file's own snapshot length are cut to that, and a captured length
- * beyond the wire length is passed on as it stands.
+ * The rules for a damaged record are libpcap's: more than 262,144 bytes captured end
+ * the file, more than the file's own snapshot length are cut to that, and a captured
+ * length beyond the wire length is passed on as it stands.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,9 +76,9 @@ source_close(struct source *s)
 }
 
 /*
- * Make room after the bytes left over and say how much there is. Small pieces from a pipe
- * are appended while a page is free, so that a long record that comes in a thousand pieces
- * is not moved a thousand times.
+ * Make room after the bytes left over and say how much there is. Small pieces from a
+ * pipe are appended while a page is free, so that a long record that comes in a
+ * thousand pieces is not moved a thousand times.
  */
 static size_t
 source_room(struct source *s)
@@ -257,9 +257,9 @@ block_fill(struct capture *c)
 }
 
 /*
- * Frames of a block first, then the next block: whoever reads from a pipe gets what there
- * is before it waits for more. Looks at MAX records at most, taken or not, so a filter
- * that takes nothing cannot keep the caller waiting.
+ * Frames of a block first, then the next block: whoever reads from a pipe gets what
+ * there is before it waits for more. Looks at MAX records at most, taken or not, so a
+ * filter that takes nothing cannot keep the caller waiting.
  */
 int
 block_read(struct capture *c, unsigned max, capture_sink *sink, void *arg)

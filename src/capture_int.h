@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * capture_int.h -- what the files of the capture room share: capture.c (files, and the
- * face of the room), capture_block.c (bytes from a descriptor, and classic pcap read from
- * them in place) and capture_live.c (interfaces). Nobody else includes it.
+ * face of the room), capture_block.c (bytes from a descriptor, and classic pcap read
+ * from them in place) and capture_live.c (interfaces). Nobody else includes it.
  */
 #ifndef MCPROBE_CAPTURE_INT_H
 #define MCPROBE_CAPTURE_INT_H

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * capture_live.c -- interfaces. The kernel fills a ring (TPACKET_V3) and gives a block of
- * it when it is full or TIMEOUT_MS old; immediate mode would fall back to TPACKET_V2,
- * which loses packets under load, so it is never used. The handle is non-blocking because
- * a blocking one waits for ever on an idle interface, and each read is bounded because an
- * unbounded one does not return while packets keep coming.
+ * capture_live.c -- interfaces. The kernel fills a ring (TPACKET_V3) and gives a block
+ * of it when it is full or TIMEOUT_MS old; immediate mode would fall back to
+ * TPACKET_V2, which loses packets under load, so it is never used. The handle is
+ * non-blocking because a blocking one waits for ever on an idle interface, and each
+ * read is bounded because an unbounded one does not return while packets keep coming.
  *
- * An interface that goes down and up again is not lost: libpcap waits for it. One that is
- * deleted makes reading fail; the handle is then closed and opened anew by the caller's
- * timer. Reopening needs CAP_NET_RAW, nothing else.
+ * An interface that goes down and up again is not lost: libpcap waits for it. One that
+ * is deleted makes reading fail; the handle is then closed and opened anew by the
+ * caller's timer. Reopening needs CAP_NET_RAW, nothing else.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -82,10 +82,11 @@ set_filter(struct capture *c, pcap_t *p, char *err, size_t errlen)
 }
 
 /*
- * Share the interface with the other handles of the group, by a hash that is the same for
- * both directions. Fragments are not put together in the kernel (PACKET_FANOUT_FLAG_DEFRAG):
- * that would change the number of packets. Before it joined, the handle got every packet,
- * which others have seen as well: those are left out.
+ * Share the interface with the other handles of the group, by a hash that is the same
+ * for both directions. Fragments are not put together in the kernel
+ * (PACKET_FANOUT_FLAG_DEFRAG): that would change the number of packets. Before it
+ * joined, the handle got every packet, which others have seen as well: those are left
+ * out.
  */
 static int
 join_fanout(struct capture *c, pcap_t *p, char *err, size_t errlen)
@@ -207,10 +208,10 @@ live_read(struct capture *c, unsigned max, capture_sink *sink, void *arg)
 }
 
 /*
- * libpcap counts in 32 bits and from when the handle was opened: add what came since the
- * last look, which must be less than 2^32 packets ago. The interface's own drops come from
- * sysfs and read as 0 when that cannot be read; taking the difference as signed lets a
- * later look make up for it.
+ * libpcap counts in 32 bits and from when the handle was opened: add what came since
+ * the last look, which must be less than 2^32 packets ago. The interface's own drops
+ * come from sysfs and read as 0 when that cannot be read; taking the difference as
+ * signed lets a later look make up for it.
  */
 void
 live_sample(struct capture *c)

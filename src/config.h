@@ -30,7 +30,15 @@ struct subnet {
 	uint8_t bits;	  /* of 128 */
 };
 
+enum config_action {
+	ACTION_RUN,
+	ACTION_HELP,
+	ACTION_VERSION,
+	ACTION_FIELDS,
+};
+
 struct config {
+	enum config_action action;
 	/* input */
 	struct strlist interfaces;
 	char *filter;
@@ -81,19 +89,21 @@ struct config {
 	char *user;
 	bool dry_run;
 	bool live; /* computed: the input is interfaces */
+	unsigned file_depth; /* config_parse()'s: files within files */
 };
 
 /*
- * Read ARGV into *C (zeroed first). Returns -1 to go on, else the exit status: 0 after
- * --help and the like, 2 after a mistake, which is explained on stderr with the nearest
- * known name. *C must be cleared in every case.
+ * Read ARGV into *C (cleared first). 0, or -1 after a mistake: ERR explains it, with the
+ * nearest known name. What ACTION asks for is left to the caller. *C must be cleared in
+ * every case.
  */
-int	 config_parse(struct config *, int argc, char **argv);
+int	 config_parse(struct config *, int argc, char **argv, char *err, size_t errlen);
 void	 config_clear(struct config *);
 
-/* --help; and the same rows as man page sections ("man": mdoc) for the build. */
+/* The rows of options.def as --help, and as mdoc for the man pages. */
 void	 config_help(FILE *);
 void	 config_man(FILE *);
+void	 config_man_file(FILE *); /* mcprobe.conf(5): long names, kinds and defaults */
 
 /* The known name nearest to NAME by edit distance, NULL if none is near. NAMES: N of them. */
 const char *config_nearest(const char *name, const char *const *names, unsigned n);

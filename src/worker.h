@@ -43,7 +43,8 @@ struct worker_setup {
 	bool dpi;	/* the template needs nDPI and the user allows it */
 	struct capture **sources; /* taken: opened interfaces, or one file */
 	unsigned nsources;
-	const struct strlist *files; /* further files, opened by the worker; borrowed */
+	const struct strlist *files; /* the files of the trace, NULL live; borrowed. The first
+					is SOURCES[0] */
 	struct bell *control; /* rung when control has something to get */
 };
 
@@ -59,8 +60,9 @@ struct flow	*worker_ended(struct worker *);
 void		 worker_return(struct worker *, struct flow *);
 void		 worker_stop(struct worker *);
 enum worker_state worker_state(const struct worker *);
-/* Its packet clock, µs since the epoch, 0 before the first packet. */
+/* Its packet clock and its first packet's time, µs since the epoch, 0 before that. */
 uint64_t	 worker_clock(const struct worker *);
+uint64_t	 worker_first(const struct worker *);
 const struct counters *worker_counters(const struct worker *);
 /* Flows alive now. */
 uint32_t	 worker_alive(const struct worker *);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * loop.c -- one libevent loop. The workers' bell wakes it; a turn takes a bounded number
+ * of flows, so that signals and sockets never wait for a long queue.
+ *
+ * The export clock: live it is the wall clock; for a file it is the packet time of the
+ * flows as they end, so that a run of the same file is the same run, byte for byte.
+ */
+#include "loop.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "export.h"
+#include "log.h"
+#include "report.h"
+#include "ring.h"
+#include "worker.h"
+
+#define TURN_FLOWS    4096
+#define TICK_MS	      100
+#define REPORT_TICKS  300 /* -b: each 30 s */
+#define DRAIN_TICKS   50  /* after a file TCP collectors have 5 s to take the rest */
+#define STOP_TICKS    15  /* after a signal 1.5 s */
+#define SIGNALS	      5
+
+enum loop_phase {
+	LOOP_RUNNING,
+	LOOP_STOPPING, /* a signal came: the workers hand over what they have */
+	LOOP_DRAINING, /* the workers are done: the sockets may still have to */
+};
+
+struct loop {
+	const struct loop_setup *s;
+	enum loop_phase phase;
+	bool signalled;
+	bool held; /* --stay: the end of the file was exported */
+	unsigned next; /* worker to look at first */
+	unsigned ticks, drain_ticks;
+	uint64_t clock_us; /* of the export, files */
+	uint64_t start_us; /* monotonic */
+	bool progress;
+	struct event *bell, *tick, *signal[SIGNALS];
+};
+
+static uint64_t
+now_us(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void
+loop_sum(const struct loop *l, struct counters *sum, uint32_t *alive)
+{
+	unsigned i;
+
+	*sum = *l->s->counters;
+	*alive = 0;
+	for (i = 0; i < l->s->nworkers; i++) {
+		counter_sum(sum, worker_counters(l->s->workers[i]));
+		*alive += worker_alive(l->s->workers[i]);
+	}
+}
+
+/*
+ * The clock
+ */
+static void
+loop_clock(struct loop *l, uint64_t us)
+{
+	uint64_t first = 0, f;
+	unsigned i;
+
+	if (l->clock_us == 0 && !l->s->config->live) {
+		/* uptimes count from the first packet */
+		for (i = 0; i < l->s->nworkers; i++) {
+			f = worker_first(l->s->workers[i]);
+			if (f != 0 && (first == 0 || f < first))
+				first = f;
+		}
+		if (first == 0)
+			return; /* nothing was read yet */
+		export_clock(l->s->export, first);
+		l->clock_us = first;
+	}
+	if (us > l->clock_us) {
+		l->clock_us = us;
+		export_clock(l->s->export, us);
+	}
+}
+
+/* Files replayed at a pace, and pipes, have a clock that goes on between flows. */
+static void
+loop_tick_clock(struct loop *l)
+{
+	const struct config *c = l->s->config;
+	uint64_t us = UINT64_MAX, w;
+	unsigned i;
+
+	if (c->live) {
+		loop_clock(l, now_us(CLOCK_REALTIME));
+		return;
+	}
+	if (c->speed <= 0 && !(c->interfaces.n > 0 && strcmp(c->interfaces.v[0], "-") == 0))
+		return;
+	for (i = 0; i < l->s->nworkers; i++)
+		if ((w = worker_clock(l->s->workers[i])) < us)
+			us = w;
+	if (us != 0 && us != UINT64_MAX)
+		loop_clock(l, us);
+}
+
+/*
+ * Flows
+ */
+
+/* Take at most TURN_FLOWS flows, fairly. True if there may be more. */
+static bool
+loop_take_flows(struct loop *l)
+{
+	unsigned n = 0, idle = 0;
+
+	while (n < TURN_FLOWS && idle < l->s->nworkers) {
+		struct worker *w = l->s->workers[l->next];
+		unsigned burst = 0;
+		struct flow *f;
+
+		while (burst < 64 && (f = worker_ended(w)) != NULL) {
+			if (!l->s->config->live)
+				loop_clock(l, f->ended_us);
+			export_flow(l->s->export, f);
+			worker_return(w, f);
+			burst++;
+		}
+		n += burst;
+		idle = burst ? 0 : idle + 1;
+		l->next = (l->next + 1) % l->s->nworkers;
+	}
+	return n >= TURN_FLOWS;
+}
+
+static bool
+loop_all(const struct loop *l, enum worker_state state)
+{
+	unsigned i;
+
+	for (i = 0; i < l->s->nworkers; i++)
+		if (worker_state(l->s->workers[i]) != state)
+			return false;
+	return true;
+}
+
+/* See how far the workers are, after their flows were taken. */
+static void
+loop_advance(struct loop *l, bool drained)
+{
+	if (!drained || l->phase == LOOP_DRAINING)
+		return;
+	if (!l->held && l->s->config->stay && loop_all(l, WORKER_HOLDING)) {
+		l->held = true;
+		export_flush(l->s->export);
+	}
+	if (!loop_all(l, WORKER_DONE))
+		return;
+	/* what was put before DONE was read is in the rings: take that too */
+	while (loop_take_flows(l))
+		;
+	export_flush(l->s->export);
+	l->phase = LOOP_DRAINING;
+	l->drain_ticks = l->signalled ? STOP_TICKS : DRAIN_TICKS;
+	if (export_pending(l->s->export) == 0)
+		event_base_loopbreak(l->s->base);
+}
+
+static void
+on_bell(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	bool more;
+
+	(void)fd;
+	(void)what;
+	bell_quiet(l->s->bell);
+	more = loop_take_flows(l);
+	if (!more) {
+		bell_arm(l->s->bell);
+		/* a worker may have put one before it saw the bell armed */
+		more = loop_take_flows(l);
+	}
+	loop_advance(l, !more);
+	if (more)
+		event_active(l->bell, EV_READ, 0);
+}
+
+/*
+ * Time
+ */
+static void
+loop_progress(struct loop *l, bool last)
+{
+	uint64_t done = 0, size = 0;
+	struct counters sum;
+	uint32_t alive;
+
+	if (!l->progress)
+		return;
+	loop_sum(l, &sum, &alive);
+	worker_progress(l->s->workers[0], &done, &size);
+	report_progress(stderr, done, size, sum.v[COUNTER_PACKETS],
+	    (double)(now_us(CLOCK_MONOTONIC) - l->start_us) / 1e6);
+	if (last) {
+		fputc('\n', stderr);
+		l->progress = false;
+	}
+}
+
+static void
+loop_statistics(struct loop *l)
+{
+	struct counters sum;
+	uint32_t alive;
+
+	loop_sum(l, &sum, &alive);
+	report_log(&sum, alive);
+	export_report(l->s->export);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	unsigned i;
+
+	(void)fd;
+	(void)what;
+	l->ticks++;
+	loop_tick_clock(l);
+	if (l->ticks % 2 == 0)
+		loop_progress(l, false);
+	if (l->s->config->verbose > 0 && l->ticks % REPORT_TICKS == 0)
+		loop_statistics(l);
+	if (l->phase == LOOP_STOPPING) /* a worker in read(2) may have missed the first */
+		for (i = 0; i < l->s->nworkers; i++)
+			worker_stop(l->s->workers[i]);
+	if (l->phase == LOOP_DRAINING &&
+	    (export_pending(l->s->export) == 0 || l->drain_ticks-- == 0))
+		event_base_loopbreak(l->s->base);
+}
+
+/*
+ * Signals
+ */
+static void
+loop_stop(struct loop *l)
+{
+	unsigned i;
+
+	if (l->signalled)
+		_exit(1);
+	l->signalled = true;
+	if (l->phase != LOOP_RUNNING) {
+		if (l->drain_ticks > STOP_TICKS)
+			l->drain_ticks = STOP_TICKS;
+		return;
+	}
+	l->phase = LOOP_STOPPING;
+	for (i = 0; i < l->s->nworkers; i++)
+		worker_stop(l->s->workers[i]);
+}
+
+static void
+on_signal(evutil_socket_t sig, short what, void *arg)
+{
+	struct loop *l = arg;
+
+	(void)what;
+	switch (sig) {
+	case SIGHUP:
+		log_reopen();
+		export_reopen(l->s->export);
+		log_info("files and logs opened again");
+		break;
+	case SIGUSR1:
+		loop_statistics(l);
+		break;
+	default:
+		loop_stop(l);
+	}
+}
+
+static int
+loop_events(struct loop *l)
+{
+	static const int sig[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGQUIT};
+	struct timeval tick = {0, TICK_MS * 1000};
+	struct event_base *base = l->s->base;
+	int i;
+
+	l->bell = event_new(base, l->s->bell->fd, EV_READ | EV_PERSIST, on_bell, l);
+	l->tick = event_new(base, -1, EV_PERSIST, on_tick, l);
+	if (l->bell == NULL || l->tick == NULL || event_add(l->bell, NULL) < 0 ||
+	    event_add(l->tick, &tick) < 0)
+		return -1;
+	for (i = 0; i < SIGNALS; i++) {
+		l->signal[i] = evsignal_new(base, sig[i], on_signal, l);
+		if (l->signal[i] == NULL || event_add(l->signal[i], NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+loop_clear(struct loop *l)
+{
+	int i;
+
+	if (l->bell != NULL)
+		event_free(l->bell);
+	if (l->tick != NULL)
+		event_free(l->tick);
+	for (i = 0; i < SIGNALS; i++)
+		if (l->signal[i] != NULL)
+			event_free(l->signal[i]);
+}
+
+int
+loop_run(const struct loop_setup *s)
+{
+	struct loop l = {.s = s};
+	int rc = -1;
+
+	l.start_us = now_us(CLOCK_MONOTONIC);
+	l.progress = s->config->progress && !s->config->live && isatty(STDERR_FILENO);
+	if (loop_events(&l) == 0) {
+		event_active(l.bell, EV_READ, 0); /* arms it */
+		rc = event_base_dispatch(s->base) < 0 ? -1 : 0;
+		loop_progress(&l, true);
+	}
+	loop_clear(&l);
+	return rc;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * loop.h -- the control thread's loop: takes ended flows from the workers to the
+ * exporters, keeps the export clock, answers signals, and ends when all is out.
+ */
+#ifndef MCPROBE_LOOP_H
+#define MCPROBE_LOOP_H
+
+#include "config.h"
+#include "counter.h"
+
+struct bell;
+struct event_base;
+struct export;
+struct worker;
+
+/* All borrowed. */
+struct loop_setup {
+	const struct config *config;
+	struct event_base *base;
+	struct export *export;
+	struct worker **workers; /* started */
+	unsigned nworkers;
+	struct bell *bell;	    /* rung by the workers */
+	struct counters *counters;  /* control's */
+};
+
+/*
+ * Run until every worker is done and everything is exported, or as much as a dead
+ * collector allows. A first SIGINT or SIGTERM stops the workers, a second one ends the
+ * process at once. 0, or -1 if the loop cannot be set up.
+ */
+int	 loop_run(const struct loop_setup *);
+
+#endif

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * probe.c -- puts the rooms together: opens what must be opened as root, drops
+ * privileges, makes the workers (their nDPI modules one after the other, in this thread)
+ * and runs the control loop.
+ */
+#include "probe.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "decode.h"
+#include "dpi.h"
+#include "export.h"
+#include "log.h"
+#include "loop.h"
+#include "privs.h"
+#include "report.h"
+#include "ring.h"
+#include "worker.h"
+
+#define CAPTURE_RING	(32 << 20) /* bytes, per interface and worker */
+#define CAPTURE_TIMEOUT 100	   /* ms the kernel may hold packets back */
+
+struct probe {
+	const struct config *config;
+	const struct template *template;
+	struct counters counters; /* control's */
+	struct event_base *base;
+	struct bell bell;
+	struct dpi_names *names;
+	struct strlist files;	   /* the trace; empty live */
+	struct export_port *ports; /* names borrow CONFIG or FILES */
+	unsigned nports;
+	struct export *export;
+	struct worker **workers;
+	unsigned nworkers; /* made so far */
+	uint64_t seed;
+};
+
+static int
+reason(char *err, size_t errlen, const char *what)
+{
+	snprintf(err, errlen, "%s", what);
+	return -1;
+}
+
+/*
+ * Input
+ */
+static int
+probe_add_file(struct probe *p, const char *path)
+{
+	char **v = realloc(p->files.v, (p->files.n + 1) * sizeof(*v));
+
+	if (v == NULL)
+		return -1;
+	p->files.v = v;
+	v[p->files.n] = strdup(path);
+	if (v[p->files.n] == NULL)
+		return -1;
+	p->files.n++;
+	return 0;
+}
+
+/* --pcap-file-list: a name per line, "#" and empty lines left out. */
+static int
+probe_read_list(struct probe *p, const char *list, char *err, size_t errlen)
+{
+	char *line = NULL, *end;
+	size_t size = 0;
+	int rc = 0;
+	FILE *f = fopen(list, "re");
+
+	if (f == NULL) {
+		snprintf(err, errlen, "%s: %s", list, strerror(errno));
+		return -1;
+	}
+	while (rc == 0 && getline(&line, &size, f) >= 0) {
+		end = line + strlen(line);
+		while (end > line && isspace((unsigned char)end[-1]))
+			*--end = '\0';
+		if (*line != '\0' && *line != '#' && probe_add_file(p, line) < 0)
+			rc = reason(err, errlen, "no memory");
+	}
+	free(line);
+	fclose(f);
+	if (rc == 0 && p->files.n == 0) {
+		snprintf(err, errlen, "%s names no files", list);
+		return -1;
+	}
+	return rc;
+}
+
+static int
+probe_name_input(struct probe *p, char *err, size_t errlen)
+{
+	const struct config *c = p->config;
+	unsigned i;
+
+	if (c->pcap_file_list != NULL &&
+	    probe_read_list(p, c->pcap_file_list, err, errlen) < 0)
+		return -1;
+	for (i = 0; !c->live && i < c->interfaces.n; i++)
+		if (probe_add_file(p, c->interfaces.v[i]) < 0)
+			return reason(err, errlen, "no memory");
+	p->nports = c->live ? c->interfaces.n : 1;
+	p->ports = calloc(p->nports, sizeof(*p->ports));
+	if (p->ports == NULL)
+		return reason(err, errlen, "no memory");
+	for (i = 0; i < p->nports; i++) {
+		const char *name = c->live ? c->interfaces.v[i] : p->files.v[0];
+		const char *slash = strrchr(name, '/');
+
+		p->ports[i].name = slash ? slash + 1 : name;
+		p->ports[i].index = c->live ? if_nametoindex(name) : i + 1;
+	}
+	return 0;
+}
+
+static struct capture *
+probe_open_source(const struct probe *p, unsigned port, char *err, size_t errlen)
+{
+	const struct config *c = p->config;
+	struct capture_options opt = {
+		.filter = c->filter,
+		.snaplen = c->snaplen,
+		.promisc = c->promisc,
+		.buffer = CAPTURE_RING,
+		.timeout_ms = CAPTURE_TIMEOUT,
+		.port = (uint16_t)port,
+		/* a group of our own per interface and process */
+		.fanout = c->live && c->workers > 1
+		    ? (int)((((unsigned)getpid() << 4) + port) & 0xffff) | 1
+		    : 0,
+	};
+	struct capture *s;
+
+	s = c->live ? capture_open_live(c->interfaces.v[port], &opt, err, errlen)
+		    : capture_open_file(p->files.v[0], &opt, err, errlen);
+	if (s != NULL && !decode_knows_link(capture_link(s))) {
+		snprintf(err, errlen, "%s: link type %u is not supported", capture_name(s),
+		    capture_link(s));
+		capture_close(s);
+		s = NULL;
+	}
+	return s;
+}
+
+/* The sources of one worker: a queue of every interface, or the (first) file. */
+static int
+probe_open_sources(const struct probe *p, struct capture **s, char *err, size_t errlen)
+{
+	unsigned i;
+
+	for (i = 0; i < p->nports; i++) {
+		s[i] = probe_open_source(p, i, err, errlen);
+		if (s[i] == NULL) {
+			while (i > 0)
+				capture_close(s[--i]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Privileges
+ */
+static int
+probe_drop(struct probe *p, char *err, size_t errlen)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (!p->config->live || geteuid() != 0 || strcmp(p->config->user, "root") == 0)
+		return 0;
+	if (privs_user(p->config->user, &uid, &gid, err, errlen) < 0)
+		return -1;
+	export_chown(p->export, uid, gid);
+	return privs_drop(uid, gid, err, errlen);
+}
+
+/*
+ * Workers
+ */
+static int
+probe_make_worker(struct probe *p, unsigned id, struct capture **sources, char *err,
+    size_t errlen)
+{
+	struct worker_setup s = {
+		.config = p->config,
+		.id = id,
+		.seed = p->seed,
+		.statistics = p->template->need & FIELD_NEED_STATISTICS,
+		.dpi = p->config->dpi && (p->template->need & FIELD_NEED_DPI) &&
+		    dpi_version() != NULL,
+		.sources = sources,
+		.nsources = p->nports,
+		.files = p->config->live ? NULL : &p->files,
+		.control = &p->bell,
+	};
+
+	p->workers[id] = worker_new(&s, err, errlen);
+	if (p->workers[id] == NULL)
+		return -1;
+	p->nworkers++;
+	return 0;
+}
+
+static int
+probe_open(struct probe *p, char *err, size_t errlen)
+{
+	unsigned n = p->config->live ? (unsigned)p->config->workers : 1, i, j;
+	struct capture **sources;
+	int rc = 0;
+
+	p->workers = calloc(n, sizeof(struct worker *));
+	sources = calloc((size_t)n * p->nports, sizeof(struct capture *));
+	if (p->workers == NULL || sources == NULL)
+		rc = reason(err, errlen, "no memory");
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = probe_open_sources(p, sources + i * p->nports, err, errlen);
+	if (rc == 0)
+		rc = probe_drop(p, err, errlen);
+	if (rc < 0 && sources != NULL)
+		for (j = 0; j < n * p->nports; j++)
+			capture_close(sources[j]);
+	for (i = 0; rc == 0 && i < n; i++) {
+		rc = probe_make_worker(p, i, sources + i * p->nports, err, errlen);
+		for (j = (i + 1) * p->nports; rc < 0 && j < n * p->nports; j++)
+			capture_close(sources[j]);
+	}
+	free(sources);
+	return rc;
+}
+
+static int
+probe_init(struct probe *p, char *err, size_t errlen)
+{
+	struct export_setup setup;
+
+	if (getrandom(&p->seed, sizeof(p->seed), 0) != sizeof(p->seed))
+		return reason(err, errlen, "no random numbers");
+	p->base = event_base_new();
+	if (p->base == NULL || bell_init(&p->bell) < 0)
+		return reason(err, errlen, "the event loop cannot be made");
+	if (probe_name_input(p, err, errlen) < 0)
+		return -1;
+	if (p->config->dpi)
+		p->names = dpi_names_new();
+	setup = (struct export_setup){p->config, p->template, p->names, p->ports, p->nports,
+		p->base, &p->counters};
+	p->export = export_new(&setup, err, errlen);
+	if (p->export == NULL)
+		return -1;
+	return probe_open(p, err, errlen);
+}
+
+struct probe *
+probe_new(const struct config *config, const struct template *template, char *err,
+    size_t errlen)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+
+	if (p == NULL) {
+		reason(err, errlen, "no memory");
+		return NULL;
+	}
+	p->config = config;
+	p->template = template;
+	p->bell.fd = -1;
+	if (probe_init(p, err, errlen) < 0) {
+		probe_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+/*
+ * The run
+ */
+static void
+on_wakeup(int sig)
+{
+	(void)sig; /* read(2) returns EINTR: that is all */
+}
+
+/* Signals are control's; workers only know the one that interrupts a read. */
+static int
+probe_start_workers(struct probe *p)
+{
+	struct sigaction wake = {.sa_handler = on_wakeup};
+	sigset_t all, old;
+	unsigned i;
+	int rc = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&wake.sa_mask);
+	sigaction(SIGUSR2, &wake, NULL);
+	sigfillset(&all);
+	sigdelset(&all, SIGUSR2);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (i = 0; rc == 0 && i < p->nworkers; i++)
+		rc = worker_start(p->workers[i]);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc;
+}
+
+static int
+probe_summary(struct probe *p)
+{
+	struct counters sum = p->counters;
+	bool failed = false;
+	unsigned i;
+
+	for (i = 0; i < p->nworkers; i++) {
+		counter_sum(&sum, worker_counters(p->workers[i]));
+		failed |= worker_failed(p->workers[i]);
+	}
+	export_report(p->export);
+	if (p->config->syslog)
+		report_log(&sum, 0);
+	fprintf(stderr, "mcprobe: summary\n");
+	if (!report_counters(&sum, stderr)) {
+		log_error("the packets do not add up: please report this");
+		failed = true;
+	}
+	return failed ? 1 : 0;
+}
+
+int
+probe_run(struct probe *p)
+{
+	struct loop_setup loop = {p->config, p->base, p->export, p->workers, p->nworkers,
+		&p->bell, &p->counters};
+
+	if (probe_start_workers(p) < 0) {
+		log_error("a worker thread cannot be made");
+		return 1;
+	}
+	if (loop_run(&loop) < 0) {
+		log_error("the control loop failed");
+		return 1;
+	}
+	return probe_summary(p);
+}
+
+void
+probe_free(struct probe *p)
+{
+	unsigned i;
+
+	if (p == NULL)
+		return;
+	for (i = 0; i < p->nworkers; i++)
+		worker_free(p->workers[i]);
+	free(p->workers);
+	export_free(p->export);
+	dpi_names_free(p->names);
+	bell_clear(&p->bell);
+	if (p->base != NULL)
+		event_base_free(p->base);
+	for (i = 0; i < p->files.n; i++)
+		free(p->files.v[i]);
+	free(p->files.v);
+	free(p->ports);
+	free(p);
+}

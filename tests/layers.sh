@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Who may include whom. Packets flow in -> hold -> out, and a room knows only what lies
+# before it; one room each knows a foreign library. Prints TAP; exit 1 if a rule is broken.
+
+cd "$(dirname "$0")/.." || exit 1
+
+in='capture decode frag packet'
+hold='flowkey flow flowtable flowtcp flowaccount dpi'
+out='field template export netflow5 netflow9 ipfix collector json dump'
+
+n=0
+status=0
+
+# result BAD-LINES NAME
+result()
+{
+	n=$((n + 1))
+	if [ -z "$1" ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		echo "$1" | sed 's/^/# /'
+		status=1
+	fi
+}
+
+# The files of rooms: room.c, room.h, and their parts room_*.c, room_*.h.
+files_of()
+{
+	for room; do
+		for f in src/$room.[ch] src/${room}_*.[ch]; do
+			[ -e "$f" ] && echo "$f"
+		done
+	done
+}
+
+# includes "ROOMS" "FORBIDDEN ROOMS": lines of the first that include the second.
+includes()
+{
+	pattern=$(echo "$2" | tr ' ' '|')
+	grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*\"(src/)?($pattern)(_[a-z0-9_]+)?\.(h|def)\"" \
+	    $(files_of $1) /dev/null
+}
+
+# only "ROOM" "PATTERN": lines elsewhere that include what only ROOM may.
+only()
+{
+	mine=$(files_of "$1" | tr '\n' ' ')
+	for f in src/*.[ch]; do
+		case " $mine" in
+		*" $f "*) ;;
+		*) grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]$2" "$f" /dev/null ;;
+		esac
+	done
+}
+
+for room in $in $hold $out; do
+	[ -n "$(files_of "$room")" ] || missing="$missing $room"
+done
+result "$missing" "every room has its files"
+result "$(includes "$in" "$hold $out")" "in/ rooms know neither hold/ nor out/"
+result "$(includes "$hold" "$out")" "hold/ rooms do not know out/"
+result "$(only capture 'pcap')" "only capture knows libpcap"
+result "$(only dpi '(libndpi/|ndpi)')" "only dpi knows nDPI"
+result "$(grep -nE '^#[[:space:]]*include[[:space:]]*"(worker|probe|loop)\.h"' \
+    $(files_of $in $hold $out) /dev/null)" "no room knows the threads that use it"
+result "$(for f in src/*.[ch]; do
+	head -n 1 "$f" | grep -qF '/* SPDX-License-Identifier: BSD-3-Clause */' || echo "$f"
+done)" "every source names its licence first"
+echo "1..$n"
+exit $status

@@ -50,6 +50,10 @@ enum tunnel_type {
 	TUNNEL_ETHERIP,
 	TUNNEL_MPLS_IP, /* MPLS in IP or UDP: RFC 4023, RFC 7510 */
 	TUNNEL_AH,	/* IP inside an authentication header, RFC 4302 */
+	TUNNEL_LISP,	/* RFC 9300 */
+	TUNNEL_AYIYA,
+	TUNNEL_TZSP,
+	TUNNEL_PIM,	/* PIM register, RFC 7761 */
 };
 
 /* The tunnel a packet came out of: its outermost one. */

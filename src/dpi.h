@@ -17,8 +17,12 @@ struct dpi;
 #define DPI_MAX_UDP 10 /* payload packets before nDPI must decide */
 #define DPI_MAX_TCP 16
 
-/* A module that may keep STATES undecided flows at once. NULL: no memory or no nDPI. */
+/*
+ * A module that may keep STATES undecided flows at once. NULL: no memory or no nDPI.
+ * Neither this nor dpi_names_new() may run in two threads at a time.
+ */
 struct dpi	*dpi_new(unsigned states, struct counters *);
+/* Every flow that was shown to it must have been finished or forgotten. */
 void		 dpi_free(struct dpi *);
 
 /* Version of the nDPI linked, NULL if built without. */
@@ -27,11 +31,17 @@ const char	*dpi_version(void);
 /*
  * Show PKT of FLOW (sent in direction DIR) to nDPI. At the verdict sets F->l7 and
  * FLOW_DPI_DONE and frees the state. Call only while FLOW_DPI_DONE is not set and
- * PKT->payload_len > 0.
+ * PKT->payload_len > 0; later fragments are ignored.
+ *
+ * F->l7 stays NULL if nDPI has nothing to say; an unknown flow with a risk or a server
+ * name has one with APP 0. A single protocol is in APP, with MASTER 0.
  */
 void	 dpi_packet(struct dpi *, struct flow *, const struct packet *, unsigned dir);
 
-/* The flow ends (or is reported): take what nDPI has by now, or guess by port. */
+/*
+ * The flow ends (or is reported): take what nDPI has by now, or guess by port, or by the
+ * IP protocol, which is no guess. Does nothing after the verdict.
+ */
 void	 dpi_finish(struct dpi *, struct flow *);
 
 /* Drop the undecided state of FLOW without a verdict. */

@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dpi.c -- nDPI behind the eight functions of dpi.h.
+ *
+ * nDPI never sees the packet as it came. It gets a copy that is rebuilt from the struct
+ * packet: a plain IP header, a plain TCP or UDP header, the payload, and zeroes after
+ * it. So there are no options, fragments, extension headers or wrong lengths to trip
+ * over, a payload cut by the snaplen or at a fragment's end is classified by what is
+ * there, a parser that reads a little too far (4.2 has some) reads zeroes, and all the
+ * packets of one state are of one transport - nDPI keeps TCP and UDP in a union and
+ * would free the wrong half. The copy costs 20 to 60 ns, nDPI itself 800 and more.
+ *
+ * Flows without payload and flows over the cap show a bare header to one scratch state:
+ * what nDPI knows of ports and addresses without a state of their own.
+ *
+ * The module owns its states; a flow borrows one from its first payload packet to the
+ * verdict. Free ones are kept, so there are never more than were in use at once. The
+ * bytes nDPI hangs on a state (reassembly, certificate names) are freed at the verdict.
+ */
+#include "build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dpi.h"
+
+#define UNKNOWN "Unknown"
+
+#ifdef HAVE_NDPI
+
+#include "dpi_ndpi.h"
+#include "log.h"
+
+#define IPPROTO_IS_L4(p) ((p) == IPPROTO_TCP || (p) == IPPROTO_UDP)
+#define PACKET_MAX 65535 /* nDPI takes an unsigned short */
+#define PACKET_PAD 64	 /* zeroes behind the packet */
+
+struct state {
+	struct state *next_free;
+	uint8_t proto; /* TCP or UDP, and stays it */
+	uint8_t ip_version;
+	struct ndpi_flow_struct ndpi;
+};
+
+struct dpi {
+	struct ndpi_detection_module_struct *ndpi; /* owned */
+	struct counters *counters;		   /* borrowed */
+	struct state *free;			   /* owned */
+	unsigned made, limit;			   /* states: in use and free; at most */
+	struct state scratch;			   /* for flows without a state */
+	alignas(8) uint8_t packet[PACKET_MAX + PACKET_PAD];
+};
+
+static void
+put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static void
+put32(uint8_t *p, uint32_t v)
+{
+	put16(p, v >> 16);
+	put16(p + 2, v & 0xffff);
+}
+
+/* An IP header for PKT with LEN bytes behind it; returns its length. */
+static size_t
+put_ip(uint8_t *p, const struct packet *pkt, size_t len)
+{
+	if (pkt->ip_version == 4) {
+		memset(p, 0, 20);
+		p[0] = 0x45;
+		p[1] = pkt->tos;
+		put16(p + 2, (unsigned)(20 + len));
+		p[8] = pkt->ttl;
+		p[9] = pkt->proto;
+		memcpy(p + 12, pkt->src + 12, 4);
+		memcpy(p + 16, pkt->dst + 12, 4);
+		return 20;
+	}
+	put32(p, 0x60000000U | (uint32_t)pkt->tos << 20);
+	put16(p + 4, (unsigned)len);
+	p[6] = pkt->proto;
+	p[7] = pkt->ttl;
+	memcpy(p + 8, pkt->src, 16);
+	memcpy(p + 24, pkt->dst, 16);
+	return 40;
+}
+
+/* A transport header for PKT with LEN bytes behind it. */
+static void
+put_l4(uint8_t *p, const struct packet *pkt, size_t len)
+{
+	put16(p, pkt->sport);
+	put16(p + 2, pkt->dport);
+	if (pkt->proto == IPPROTO_UDP) {
+		put16(p + 4, (unsigned)(8 + len));
+		put16(p + 6, 0);
+		return;
+	}
+	put32(p + 4, pkt->seq);
+	put32(p + 8, pkt->ack);
+	p[12] = 5 << 4;
+	p[13] = pkt->tcp_flags;
+	put16(p + 14, pkt->window);
+	put32(p + 16, 0);
+}
+
+/*
+ * Rebuild PKT in D's buffer, padded; returns its length. A protocol other than TCP and
+ * UDP gets 8 zero bytes of content: nDPI names it by its number.
+ */
+static size_t
+build_packet(struct dpi *d, const struct packet *pkt)
+{
+	size_t l3 = pkt->ip_version == 4 ? 20 : 40;
+	size_t l4 = pkt->proto == IPPROTO_TCP ? 20 : 8;
+	size_t len = pkt->payload_len;
+
+	if (!IPPROTO_IS_L4(pkt->proto))
+		len = 0;
+	if (len > PACKET_MAX - l3 - l4) /* an offloaded segment of 64 KB */
+		len = PACKET_MAX - l3 - l4;
+	put_ip(d->packet, pkt, l4 + len);
+	if (IPPROTO_IS_L4(pkt->proto))
+		put_l4(d->packet + l3, pkt, len);
+	else
+		memset(d->packet + l3, 0, l4);
+	if (len > 0)
+		memcpy(d->packet + l3 + l4, pkt->payload, len);
+	memset(d->packet + l3 + l4 + len, 0, PACKET_PAD);
+	return l3 + l4 + len;
+}
+
+/* A state for PKT's flow, NULL when there is no room. */
+static struct state *
+state_get(struct dpi *d, const struct packet *pkt)
+{
+	struct state *st = d->free;
+
+	if (st != NULL) {
+		d->free = st->next_free;
+	} else {
+		if (d->made >= d->limit)
+			return NULL;
+		st = malloc(sizeof(*st));
+		if (st == NULL)
+			return NULL;
+		d->made++;
+	}
+	memset(st, 0, sizeof(*st));
+	st->proto = pkt->proto;
+	st->ip_version = pkt->ip_version;
+	return st;
+}
+
+static void
+state_put(struct dpi *d, struct state *st)
+{
+	ndpi_free_flow_data(&st->ndpi);
+	st->next_free = d->free;
+	d->free = st;
+}
+
+static bool
+is_tls(unsigned id)
+{
+	switch (id) {
+	case NDPI_PROTOCOL_TLS:
+	case NDPI_PROTOCOL_DTLS:
+	case NDPI_PROTOCOL_QUIC:
+	case NDPI_PROTOCOL_MAIL_SMTPS:
+	case NDPI_PROTOCOL_MAIL_POPS:
+	case NDPI_PROTOCOL_MAIL_IMAPS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+is_guess(unsigned confidence)
+{
+	return confidence == NDPI_CONFIDENCE_MATCH_BY_PORT ||
+	    confidence == NDPI_CONFIDENCE_MATCH_BY_IP;
+}
+
+/* What nDPI found, from its flow NF and its answer P; NULL if that is nothing at all. */
+static struct flow_l7 *
+l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
+{
+	u_int16_t client, server;
+	size_t len = strnlen(nf->host_server_name, sizeof(nf->host_server_name));
+	struct flow_l7 *l7;
+
+	if (NDPI_APP(p) == 0 && NDPI_MASTER(p) == 0 && nf->risk == 0 && len == 0)
+		return NULL;
+	l7 = calloc(1, sizeof(*l7));
+	if (l7 == NULL)
+		return NULL;
+	l7->app = NDPI_APP(p);
+	l7->master = NDPI_MASTER(p);
+	if (l7->app == 0) { /* the one there is goes to APP */
+		l7->app = l7->master;
+		l7->master = 0;
+	} else if (l7->master == l7->app) {
+		l7->master = 0;
+	}
+	l7->category = (uint16_t)p->category;
+	l7->confidence = (uint8_t)nf->confidence;
+	l7->guessed = l7->app != 0 && is_guess(nf->confidence);
+	l7->risk = nf->risk;
+	if (l7->risk != 0)
+		l7->score = ndpi_risk2score(nf->risk, &client, &server);
+	if (len >= sizeof(l7->info))
+		len = sizeof(l7->info) - 1;
+	memcpy(l7->info, nf->host_server_name, len);
+	l7->info_len = (uint8_t)len;
+	l7->tls = len > 0 && (is_tls(l7->app) || is_tls(l7->master));
+	return l7;
+}
+
+/* Flow F is as L7 says (taken; may be NULL). */
+static void
+conclude(struct dpi *d, struct flow *f, struct flow_l7 *l7)
+{
+	free(f->l7);
+	f->l7 = l7;
+	f->flags |= FLOW_DPI_DONE;
+	if (l7 == NULL || l7->app == 0) {
+		counter_inc(d->counters, COUNTER_DPI_UNKNOWN);
+	} else if (l7->guessed) {
+		f->flags |= FLOW_L7_GUESSED;
+		counter_inc(d->counters, COUNTER_DPI_GUESSED);
+	} else {
+		counter_inc(d->counters, COUNTER_DPI_DETECTED);
+	}
+}
+
+/*
+ * Make NF say what it can. P is nDPI's latest answer; if that is none, nDPI gives up
+ * and may guess. The guess is kept out of NF again: the protocol written there tells
+ * ndpi_free_flow_data() which members of a union are pointers, and only a protocol found
+ * in the bytes has set them. A port must not decide what is freed.
+ */
+static struct flow_l7 *
+ask_last(struct dpi *d, struct ndpi_flow_struct *nf, ndpi_protocol p)
+{
+	u_int16_t stack[NDPI_PROTOCOL_SIZE];
+	struct flow_l7 *l7;
+
+	if (NDPI_APP(&p) != 0)
+		return l7_new(nf, &p);
+	memcpy(stack, nf->detected_protocol_stack, sizeof(stack));
+	p = ndpi_compat_giveup(d->ndpi, nf);
+	l7 = l7_new(nf, &p);
+	memcpy(nf->detected_protocol_stack, stack, sizeof(stack));
+	return l7;
+}
+
+/* The end of F's state: take what nDPI has. */
+static void
+verdict(struct dpi *d, struct flow *f, ndpi_protocol p)
+{
+	struct state *st = f->dpi;
+
+	conclude(d, f, ask_last(d, &st->ndpi, p));
+	f->dpi = NULL;
+	state_put(d, st);
+}
+
+/* Name F by its protocol, ports and addresses. */
+static void
+guess(struct dpi *d, struct flow *f)
+{
+	const struct flowkey *k = &f->key;
+	unsigned c = flow_client(f), s = !c;
+	struct packet pkt = {
+		.ip_version = k->ip_version == 6 ? 6 : 4,
+		.proto = k->proto,
+		.sport = k->port[c],
+		.dport = k->port[s],
+		.tcp_flags = TCP_SYN,
+		.ttl = 64,
+	};
+	struct ndpi_hint hint = { .client_known = false };
+	struct ndpi_flow_struct *nf = &d->scratch.ndpi;
+	struct flow_l7 *l7;
+	ndpi_protocol p;
+	size_t len;
+
+	memcpy(pkt.src, k->addr[c], sizeof(pkt.src));
+	memcpy(pkt.dst, k->addr[s], sizeof(pkt.dst));
+	memset(nf, 0, sizeof(*nf));
+	len = build_packet(d, &pkt);
+	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, f->last_us / 1000, &hint);
+	l7 = ask_last(d, nf, p);
+	ndpi_free_flow_data(nf);
+	if (l7 != NULL) {
+		/* an invented packet is no risk, and a protocol number no guess */
+		l7->risk = 0;
+		l7->score = 0;
+		l7->guessed = IPPROTO_IS_L4(k->proto);
+		if (!l7->guessed)
+			l7->confidence = NDPI_CONFIDENCE_DPI;
+		if (l7->app == 0) {
+			free(l7);
+			l7 = NULL;
+		}
+	}
+	conclude(d, f, l7);
+}
+
+/*
+ * A named flow may be asked for more (server name, certificate, status): does nDPI want
+ * it? A DNS response is the end, even if, as a negative one, it has no answers: that
+ * would keep the state of every NXDOMAIN until the flow is idle.
+ */
+static bool
+wants_more(struct dpi *d, struct state *st, const ndpi_protocol *p,
+    const struct packet *pkt)
+{
+	if (NDPI_APP(p) == NDPI_PROTOCOL_DNS || NDPI_MASTER(p) == NDPI_PROTOCOL_DNS) {
+		/* RFC 1035 §4.1.1: QR; §4.2.2: over TCP behind a length */
+		size_t qr = st->proto == IPPROTO_TCP ? 4 : 2;
+
+		if (pkt->payload_len > qr && pkt->payload[qr] & 0x80)
+			return false;
+	}
+	return ndpi_extra_dissection_possible(d->ndpi, &st->ndpi) != 0;
+}
+
+struct dpi *
+dpi_new(unsigned states, struct counters *counters)
+{
+	struct dpi *d;
+
+	if (ndpi_detection_get_sizeof_ndpi_flow_struct() !=
+	    sizeof(struct ndpi_flow_struct)) {
+		log_error("nDPI %s is not the one this program was built with",
+		    ndpi_revision());
+		return NULL;
+	}
+	d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		return NULL;
+	d->counters = counters;
+	d->limit = states;
+	d->ndpi = ndpi_compat_new();
+	if (d->ndpi == NULL || !ndpi_compat_ready(d->ndpi)) {
+		dpi_free(d);
+		return NULL;
+	}
+	return d;
+}
+
+void
+dpi_free(struct dpi *d)
+{
+	struct state *st;
+
+	if (d == NULL)
+		return;
+	while ((st = d->free) != NULL) {
+		d->free = st->next_free;
+		free(st);
+	}
+	if (d->ndpi != NULL)
+		ndpi_exit_detection_module(d->ndpi);
+	free(d);
+}
+
+const char *
+dpi_version(void)
+{
+	return ndpi_revision();
+}
+
+void
+dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	struct ndpi_hint hint = {
+		.client_known = pkt->proto == IPPROTO_TCP &&
+		    (f->flags & FLOW_CLIENT_SURE),
+		.from_client = dir == flow_client(f),
+	};
+	unsigned max = pkt->proto == IPPROTO_UDP ? DPI_MAX_UDP : DPI_MAX_TCP;
+	struct state *st = f->dpi;
+	ndpi_protocol p;
+	size_t len;
+
+	if (pkt->payload_len == 0 || (pkt->flags & PACKET_FRAG_LATER))
+		return; /* the middle of a datagram has no beginning to recognise */
+	if (!IPPROTO_IS_L4(pkt->proto)) {
+		guess(d, f);
+		return;
+	}
+	if (st == NULL) {
+		f->dpi = st = state_get(d, pkt);
+		if (st == NULL) {
+			counter_inc(d->counters, COUNTER_DPI_CAPPED);
+			guess(d, f);
+			return;
+		}
+		counter_inc(d->counters, COUNTER_DPI_FLOWS);
+	}
+	if (st->proto != pkt->proto || st->ip_version != pkt->ip_version)
+		return; /* aggregated flows mix transports: the first one counts */
+	len = build_packet(d, pkt);
+	p = ndpi_compat_packet(d->ndpi, &st->ndpi, d->packet, len, pkt->ts_us / 1000,
+	    &hint);
+	counter_inc(d->counters, COUNTER_DPI_PACKETS);
+	f->dpi_packets++;
+	if (f->dpi_packets >= max ||
+	    (NDPI_APP(&p) != 0 && !wants_more(d, st, &p, pkt)))
+		verdict(d, f, p);
+}
+
+void
+dpi_finish(struct dpi *d, struct flow *f)
+{
+	ndpi_protocol none;
+
+	if (f->flags & FLOW_DPI_DONE)
+		return;
+	if (f->dpi == NULL) {
+		guess(d, f);
+		return;
+	}
+	memset(&none, 0, sizeof(none));
+	verdict(d, f, none);
+}
+
+void
+dpi_forget(struct dpi *d, struct flow *f)
+{
+	if (f->dpi == NULL)
+		return;
+	state_put(d, f->dpi);
+	f->dpi = NULL;
+	f->dpi_packets = 0;
+}
+
+struct dpi_names {
+	unsigned nprotos, ncategories;
+	char **proto;	 /* owned, as are the strings */
+	char **category;
+};
+
+/* A copy of NAME, which nDPI may not have. */
+static char *
+name_dup(const char *name)
+{
+	return strdup(name == NULL ? UNKNOWN : name);
+}
+
+/* Costs a module for 20 to 80 ms: newer versions have no names before finalizing. */
+struct dpi_names *
+dpi_names_new(void)
+{
+	struct ndpi_detection_module_struct *ndpi = ndpi_compat_new();
+	struct dpi_names *n = calloc(1, sizeof(*n));
+	unsigned i;
+
+	if (ndpi == NULL || n == NULL || !ndpi_compat_ready(ndpi))
+		goto fail;
+	n->nprotos = ndpi_get_num_supported_protocols(ndpi);
+	n->ncategories = NDPI_PROTOCOL_NUM_CATEGORIES;
+	n->proto = calloc(n->nprotos, sizeof(*n->proto));
+	n->category = calloc(n->ncategories, sizeof(*n->category));
+	if (n->proto == NULL || n->category == NULL)
+		goto fail;
+	for (i = 0; i < n->nprotos; i++) {
+		n->proto[i] = name_dup(ndpi_get_proto_name(ndpi, (u_int16_t)i));
+		if (n->proto[i] == NULL)
+			goto fail;
+	}
+	for (i = 0; i < n->ncategories; i++) {
+		n->category[i] = name_dup(ndpi_category_get_name(ndpi,
+		    (ndpi_protocol_category_t)i));
+		if (n->category[i] == NULL)
+			goto fail;
+	}
+	ndpi_exit_detection_module(ndpi);
+	return n;
+fail:
+	if (ndpi != NULL)
+		ndpi_exit_detection_module(ndpi);
+	dpi_names_free(n);
+	return NULL;
+}
+
+void
+dpi_names_free(struct dpi_names *n)
+{
+	unsigned i;
+
+	if (n == NULL)
+		return;
+	for (i = 0; n->proto != NULL && i < n->nprotos; i++)
+		free(n->proto[i]);
+	for (i = 0; n->category != NULL && i < n->ncategories; i++)
+		free(n->category[i]);
+	free(n->proto);
+	free(n->category);
+	free(n);
+}
+
+unsigned
+dpi_names_count(const struct dpi_names *n)
+{
+	return n == NULL ? 0 : n->nprotos;
+}
+
+const char *
+dpi_name(const struct dpi_names *n, unsigned id)
+{
+	return n == NULL || id >= n->nprotos ? UNKNOWN : n->proto[id];
+}
+
+const char *
+dpi_category(const struct dpi_names *n, unsigned category)
+{
+	return n == NULL || category >= n->ncategories ? UNKNOWN : n->category[category];
+}
+
+const char *
+dpi_confidence(unsigned confidence)
+{
+	const char *s;
+
+	/* returns literals for those it has and may be asked by any thread */
+	s = ndpi_confidence_get_name((ndpi_confidence_t)confidence);
+	return s == NULL ? UNKNOWN : s;
+}
+
+/* A known risk is a literal; the default of ndpi_risk2str() is a static buffer. */
+static const char *
+risk_name(unsigned bit)
+{
+	return bit >= NDPI_MAX_RISK ? UNKNOWN : ndpi_risk2str((ndpi_risk_enum)bit);
+}
+
+#else /* !HAVE_NDPI: everything is unknown */
+
+struct dpi *
+dpi_new(unsigned states, struct counters *counters)
+{
+	(void)states;
+	(void)counters;
+	return NULL;
+}
+
+void
+dpi_free(struct dpi *d)
+{
+	(void)d;
+}
+
+const char *
+dpi_version(void)
+{
+	return NULL;
+}
+
+void
+dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	(void)d;
+	(void)pkt;
+	(void)dir;
+	f->flags |= FLOW_DPI_DONE;
+}
+
+void
+dpi_finish(struct dpi *d, struct flow *f)
+{
+	(void)d;
+	f->flags |= FLOW_DPI_DONE;
+}
+
+void
+dpi_forget(struct dpi *d, struct flow *f)
+{
+	(void)d;
+	(void)f;
+}
+
+struct dpi_names *
+dpi_names_new(void)
+{
+	return NULL;
+}
+
+void
+dpi_names_free(struct dpi_names *n)
+{
+	(void)n;
+}
+
+unsigned
+dpi_names_count(const struct dpi_names *n)
+{
+	(void)n;
+	return 0;
+}
+
+const char *
+dpi_name(const struct dpi_names *n, unsigned id)
+{
+	(void)n;
+	(void)id;
+	return UNKNOWN;
+}
+
+const char *
+dpi_category(const struct dpi_names *n, unsigned category)
+{
+	(void)n;
+	(void)category;
+	return UNKNOWN;
+}
+
+const char *
+dpi_confidence(unsigned confidence)
+{
+	(void)confidence;
+	return UNKNOWN;
+}
+
+static const char *
+risk_name(unsigned bit)
+{
+	(void)bit;
+	return UNKNOWN;
+}
+
+#endif
+
+size_t
+dpi_full_name(const struct dpi_names *n, const struct flow_l7 *l7, char *buf,
+    size_t len)
+{
+	int r;
+
+	if (l7 == NULL || l7->app == 0)
+		r = snprintf(buf, len, "%s", UNKNOWN);
+	else if (l7->master == 0 || l7->master == l7->app)
+		r = snprintf(buf, len, "%s", dpi_name(n, l7->app));
+	else
+		r = snprintf(buf, len, "%s.%s", dpi_name(n, l7->master),
+		    dpi_name(n, l7->app));
+	if (r < 0 || len == 0)
+		return 0;
+	return (size_t)r < len ? (size_t)r : len - 1;
+}
+
+size_t
+dpi_risk_names(uint64_t risk, char *buf, size_t len)
+{
+	const char *name;
+	size_t at = 0, n;
+	unsigned bit;
+
+	if (len == 0)
+		return 0;
+	for (bit = 0; bit < 64; bit++) {
+		if ((risk >> bit & 1) == 0)
+			continue;
+		name = risk_name(bit);
+		n = strlen(name);
+		if (n + (at > 0) >= len - at)
+			break; /* never half a name */
+		if (at > 0)
+			buf[at++] = ',';
+		memcpy(buf + at, name, n);
+		at += n;
+	}
+	buf[at] = '\0';
+	return at;
+}

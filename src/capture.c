@@ -7,6 +7,7 @@
  * frame, and since libpcap's buffer holds one frame, they are handed out one at a time.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,25 @@ static const struct {
 };
 
 #define NELEM(a) (sizeof(a) / sizeof(a)[0])
+
+/* The name for people. */
+static const char *
+shown_name(const char *name)
+{
+	return strcmp(name, "-") == 0 ? "standard input" : name;
+}
+
+void
+capture_fail(struct capture *c, const char *fmt, ...)
+{
+	char why[PCAP_ERRBUF_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+	snprintf(c->err, sizeof c->err, "%s: %s", shown_name(c->name), why);
+}
 
 uint16_t
 capture_dlt_to_link(int dlt)
@@ -220,7 +240,7 @@ savefile_read(struct capture *c, unsigned max, capture_sink *sink, void *arg)
 			continue;
 		c->status = n == 0 ? CAPTURE_EOF : CAPTURE_ERROR;
 		if (n < 0)
-			snprintf(c->err, sizeof c->err, "%s", pcap_geterr(c->pcap));
+			capture_fail(c, "%s", pcap_geterr(c->pcap));
 		break;
 	}
 	return call.handed > 0 ? (int)call.handed : c->status;
@@ -286,53 +306,59 @@ capture_new(const char *name, const struct capture_options *o)
 	return c;
 }
 
-struct capture *
-capture_open_file(
-    const char *path, const struct capture_options *o, char *err, size_t errlen)
+/* What PATH is, and the way to read it: 0 or -1. */
+static int
+file_open(struct capture *c, const char *path, char *err, size_t errlen)
 {
-	struct capture *c = capture_new(path, o);
+	int wait_ms = c->options.timeout_ms > 0 ? c->options.timeout_ms : 100;
 	uint8_t head[FILE_HEADER];
 
-	if (c == NULL) {
-		snprintf(err, errlen, "out of memory");
-		return NULL;
-	}
-	if (source_open(&c->source, path, o->timeout_ms > 0 ? o->timeout_ms : 100, err,
-		errlen) == -1)
-		goto fail;
-	if (file_peek(&c->source, err, errlen) == -1)
-		goto fail;
+	if (source_open(&c->source, path, wait_ms, err, errlen) == -1 ||
+	    file_peek(&c->source, err, errlen) == -1)
+		return -1;
 	memcpy(head, c->source.buf + c->source.pos, sizeof head);
 	if (block_accept(c, head)) {
 		c->source.pos += FILE_HEADER;
 		c->link = link_normal(c->link);
 	} else if (savefile_open(c, err, errlen) == -1) {
 		file_explain(head, err, errlen);
-		goto fail;
+		return -1;
 	}
-	if (file_compile(c, err, errlen) == -1)
-		goto fail;
-	return c;
-fail:
+	return file_compile(c, err, errlen);
+}
+
+static struct capture *
+capture_open(const char *name, bool live, const struct capture_options *o, char *err,
+    size_t errlen)
+{
+	struct capture *c = capture_new(name, o);
+	char why[PCAP_ERRBUF_SIZE + 64] = "out of memory";
+	int rc = -1;
+
+	if (c != NULL) {
+		c->live = live;
+		rc = live ? live_open(c, why, sizeof why, false)
+			  : file_open(c, name, why, sizeof why);
+	}
+	if (rc == 0)
+		return c;
+	snprintf(err, errlen, "%s: %s", shown_name(name), why);
 	capture_close(c);
 	return NULL;
+}
+
+struct capture *
+capture_open_file(
+    const char *path, const struct capture_options *o, char *err, size_t errlen)
+{
+	return capture_open(path, false, o, err, errlen);
 }
 
 struct capture *
 capture_open_live(
     const char *name, const struct capture_options *o, char *err, size_t errlen)
 {
-	struct capture *c = capture_new(name, o);
-
-	if (c == NULL) {
-		snprintf(err, errlen, "out of memory");
-		return NULL;
-	}
-	c->live = true;
-	if (live_open(c, err, errlen, false) == 0)
-		return c;
-	capture_close(c);
-	return NULL;
+	return capture_open(name, true, o, err, errlen);
 }
 
 void
@@ -379,10 +405,15 @@ capture_link(const struct capture *c)
 int
 capture_reopen(struct capture *c)
 {
+	char why[PCAP_ERRBUF_SIZE + 64];
+
 	if (!c->live)
 		return -1;
 	live_close(c);
-	return live_open(c, c->err, sizeof c->err, true);
+	if (live_open(c, why, sizeof why, true) == 0)
+		return 0;
+	capture_fail(c, "%s", why);
+	return -1;
 }
 
 void

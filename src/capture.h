@@ -42,8 +42,8 @@ enum capture_status {
 typedef void capture_sink(void *arg, const struct frame *frames, unsigned n);
 
 /*
- * Open a file ("-": standard input). NULL on failure, the reason in ERR, without the
- * name ("is empty"). Waits for the first 24 bytes of a pipe; a signal ends that.
+ * Open a file ("-": standard input). NULL on failure, the reason in ERR ("x.pcap: is
+ * empty"). Waits for the first 24 bytes of a pipe; a signal ends that.
  */
 struct capture	*capture_open_file(const char *path, const struct capture_options *,
 		     char *err, size_t errlen);
@@ -79,7 +79,7 @@ void	 capture_stats(struct capture *, struct capture_stats *);
 void	 capture_progress(const struct capture *, uint64_t *done, uint64_t *size);
 
 const char *capture_name(const struct capture *);  /* as it was given */
-const char *capture_error(const struct capture *); /* why CAPTURE_ERROR or _GONE */
+const char *capture_error(const struct capture *); /* name, and why CAPTURE_ERROR or _GONE */
 
 /* True if NAME is an interface of this host (else -i NAME is taken for a file). */
 bool	 capture_is_interface(const char *name);

@@ -199,7 +199,7 @@ record_next(struct capture *c, struct frame *f)
 		return RECORD_PARTIAL;
 	stored = caplen = load32(p + 8, c->swapped);
 	if (stored > RECORD_DATA_MAX) {
-		snprintf(c->err, sizeof c->err,
+		capture_fail(c,
 		    "the record at byte %llu claims %u captured bytes, more than %u",
 		    (unsigned long long)(s->got - left), stored, RECORD_DATA_MAX);
 		return RECORD_BAD;
@@ -236,7 +236,7 @@ block_fill(struct capture *c)
 	case SOURCE_QUIET:
 		return 0;
 	case SOURCE_FAIL:
-		snprintf(c->err, sizeof c->err, "%s", strerror(errno));
+		capture_fail(c, "%s", strerror(errno));
 		return CAPTURE_ERROR;
 	case SOURCE_END:
 		break;
@@ -244,13 +244,12 @@ block_fill(struct capture *c)
 	if (left == 0)
 		return CAPTURE_EOF;
 	if (left < RECORD_HEADER) {
-		snprintf(c->err, sizeof c->err,
+		capture_fail(c,
 		    "cut short: the last record's header has %zu of %u bytes", left,
 		    RECORD_HEADER);
 	} else {
 		stored = load32(s->buf + s->pos + 8, c->swapped);
-		snprintf(c->err, sizeof c->err,
-		    "cut short: the last record has %zu of %u bytes",
+		capture_fail(c, "cut short: the last record has %zu of %u bytes",
 		    left - RECORD_HEADER, stored);
 	}
 	return CAPTURE_ERROR;

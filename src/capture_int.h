@@ -50,7 +50,7 @@ struct capture {
 	int status; /* what every further capture_read() returns, 0: go on */
 	uint16_t link; /* LINKTYPE_ */
 	bool live;
-	char err[PCAP_ERRBUF_SIZE + 64];
+	char err[PCAP_ERRBUF_SIZE + 256];
 
 	/* files */
 	struct source source;
@@ -79,6 +79,9 @@ struct capture_call {
 };
 
 /* capture.c */
+/* Set what capture_error() says. */
+void	 capture_fail(struct capture *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Compile the filter for frames of PCAP: 0, or -1 and the reason in ERR. */
 int	 capture_compile(struct capture *, pcap_t *, struct bpf_program *, char *err,
 	     size_t errlen);
@@ -111,7 +114,7 @@ void	 source_close(struct source *);
 /* Get at least one byte more. The bytes not used yet may move. */
 enum source_status source_fill(struct source *);
 
-/* Is this the beginning (24 bytes) of a file block_read() can read? Sets C up for it. */
+/* Can block_read() read a file that begins with these 24 bytes? Sets C up for it. */
 bool	 block_accept(struct capture *, const uint8_t *header);
 /* As capture_read(). */
 int	 block_read(struct capture *, unsigned max, capture_sink *, void *arg);

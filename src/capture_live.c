@@ -40,7 +40,7 @@ explain(pcap_t *p, int rc, char *err, size_t errlen)
 
 	if (rc == PCAP_ERROR)
 		snprintf(err, errlen, "%s", detail);
-	else if (detail[0] == '\0')
+	else if (detail[0] == '\0' || strcmp(detail, pcap_statustostr(rc)) == 0)
 		snprintf(err, errlen, "%s", pcap_statustostr(rc));
 	else
 		snprintf(err, errlen, "%s (%s)", pcap_statustostr(rc), detail);
@@ -203,7 +203,7 @@ live_read(struct capture *c, unsigned max, capture_sink *sink, void *arg)
 	    live_frame, (u_char *)&call);
 	if (n >= 0 || call.handed > 0)
 		return call.handed;
-	snprintf(c->err, sizeof c->err, "%s", pcap_geterr(c->pcap));
+	capture_fail(c, "%s", pcap_geterr(c->pcap));
 	return CAPTURE_GONE;
 }
 

@@ -596,7 +596,7 @@ test_refused(void **state)
 	unsigned cut;
 
 	(void)state;
-	must_not_open("/nonexistent/x.pcap", &plain, "No such file");
+	must_not_open("/nonexistent/x.pcap", &plain, "/nonexistent/x.pcap: No such file");
 	must_not_open(dir, &plain, "is a directory");
 	must_not_open("/dev/null", &plain, "is empty");
 	save(&b, 0);

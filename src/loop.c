@@ -15,10 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deal.h"
 #include "export.h"
 #include "log.h"
 #include "report.h"
 #include "ring.h"
+#include "trace.h"
 #include "worker.h"
 
 #define TURN_FLOWS    4096
@@ -63,6 +65,8 @@ loop_sum(const struct loop *l, struct counters *sum, uint32_t *alive)
 
 	*sum = *l->s->counters;
 	*alive = 0;
+	if (l->s->deal != NULL)
+		counter_sum(sum, deal_counters(l->s->deal));
 	for (i = 0; i < l->s->nworkers; i++) {
 		counter_sum(sum, worker_counters(l->s->workers[i]));
 		*alive += worker_alive(l->s->workers[i]);
@@ -75,16 +79,11 @@ loop_sum(const struct loop *l, struct counters *sum, uint32_t *alive)
 static void
 loop_clock(struct loop *l, uint64_t us)
 {
-	uint64_t first = 0, f;
-	unsigned i;
+	uint64_t first;
 
 	if (l->clock_us == 0 && !l->s->config->live) {
 		/* uptimes count from the first packet */
-		for (i = 0; i < l->s->nworkers; i++) {
-			f = worker_first(l->s->workers[i]);
-			if (f != 0 && (first == 0 || f < first))
-				first = f;
-		}
+		first = trace_first(l->s->trace);
 		if (first == 0)
 			return; /* nothing was read yet */
 		export_clock(l->s->export, first);
@@ -212,7 +211,7 @@ loop_progress(struct loop *l, bool last)
 	if (!l->progress)
 		return;
 	loop_sum(l, &sum, &alive);
-	worker_progress(l->s->workers[0], &done, &size);
+	trace_progress(l->s->trace, &done, &size);
 	report_progress(stderr, done, size, sum.v[COUNTER_PACKETS],
 	    (double)(now_us(CLOCK_MONOTONIC) - l->start_us) / 1e6);
 	if (last) {
@@ -233,10 +232,20 @@ loop_statistics(struct loop *l)
 }
 
 static void
+loop_stop_readers(struct loop *l)
+{
+	unsigned i;
+
+	if (l->s->deal != NULL)
+		deal_stop(l->s->deal);
+	for (i = 0; i < l->s->nworkers; i++)
+		worker_stop(l->s->workers[i]);
+}
+
+static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
-	unsigned i;
 
 	(void)fd;
 	(void)what;
@@ -246,9 +255,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		loop_progress(l, false);
 	if (l->s->config->verbose > 0 && l->ticks % REPORT_TICKS == 0)
 		loop_statistics(l);
-	if (l->phase == LOOP_STOPPING) /* a worker in read(2) may have missed the first */
-		for (i = 0; i < l->s->nworkers; i++)
-			worker_stop(l->s->workers[i]);
+	if (l->phase == LOOP_STOPPING)
+		loop_stop_readers(l); /* one in read(2) may have missed the first */
 	if (l->phase == LOOP_DRAINING &&
 	    (export_pending(l->s->export) == 0 || l->drain_ticks-- == 0))
 		event_base_loopbreak(l->s->base);
@@ -260,8 +268,6 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 static void
 loop_stop(struct loop *l)
 {
-	unsigned i;
-
 	if (l->signalled)
 		_exit(1);
 	l->signalled = true;
@@ -271,8 +277,7 @@ loop_stop(struct loop *l)
 		return;
 	}
 	l->phase = LOOP_STOPPING;
-	for (i = 0; i < l->s->nworkers; i++)
-		worker_stop(l->s->workers[i]);
+	loop_stop_readers(l);
 }
 
 static void

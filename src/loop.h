@@ -10,8 +10,10 @@
 #include "counter.h"
 
 struct bell;
+struct deal;
 struct event_base;
 struct export;
+struct trace;
 struct worker;
 
 /* All borrowed. */
@@ -21,6 +23,8 @@ struct loop_setup {
 	struct export *export;
 	struct worker **workers; /* started */
 	unsigned nworkers;
+	struct deal *deal;	   /* NULL unless it serves the workers */
+	const struct trace *trace; /* the files' reading; NULL live */
 	struct bell *bell;	    /* rung by the workers */
 	struct counters *counters;  /* control's */
 };

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "deal.h"
 #include "decode.h"
 #include "dpi.h"
 #include "export.h"
@@ -25,6 +26,7 @@
 #include "privs.h"
 #include "report.h"
 #include "ring.h"
+#include "trace.h"
 #include "worker.h"
 
 #define CAPTURE_RING	(32 << 20) /* bytes, per interface and worker */
@@ -43,6 +45,8 @@ struct probe {
 	struct export *export;
 	struct worker **workers;
 	unsigned nworkers; /* made so far */
+	struct deal *deal; /* files, several workers */
+	const struct trace *trace; /* files */
 	uint64_t seed;
 };
 
@@ -155,21 +159,11 @@ probe_open_source(const struct probe *p, unsigned port, char *err, size_t errlen
 	return s;
 }
 
-/* The sources of one worker: a queue of every interface, or the (first) file. */
-static int
-probe_open_sources(const struct probe *p, struct capture **s, char *err, size_t errlen)
+static bool
+probe_wants_dpi(const struct probe *p)
 {
-	unsigned i;
-
-	for (i = 0; i < p->nports; i++) {
-		s[i] = probe_open_source(p, i, err, errlen);
-		if (s[i] == NULL) {
-			while (i > 0)
-				capture_close(s[--i]);
-			return -1;
-		}
-	}
-	return 0;
+	return p->config->dpi && (p->template->need & FIELD_NEED_DPI) &&
+	    dpi_version() != NULL;
 }
 
 /*
@@ -193,53 +187,76 @@ probe_drop(struct probe *p, char *err, size_t errlen)
  * Workers
  */
 static int
-probe_make_worker(struct probe *p, unsigned id, struct capture **sources, char *err,
-    size_t errlen)
+probe_make_worker(struct probe *p, struct capture **sources, struct capture *file,
+    char *err, size_t errlen)
 {
 	struct worker_setup s = {
 		.config = p->config,
-		.id = id,
+		.id = p->nworkers,
 		.seed = p->seed,
 		.statistics = p->template->need & FIELD_NEED_STATISTICS,
-		.dpi = p->config->dpi && (p->template->need & FIELD_NEED_DPI) &&
-		    dpi_version() != NULL,
+		.dpi = probe_wants_dpi(p),
 		.sources = sources,
-		.nsources = p->nports,
-		.files = p->config->live ? NULL : &p->files,
+		.nsources = sources != NULL ? p->nports : 0,
+		.file = file,
+		.files = &p->files,
+		.deal = p->deal,
 		.control = &p->bell,
 	};
 
-	p->workers[id] = worker_new(&s, err, errlen);
-	if (p->workers[id] == NULL)
+	p->workers[p->nworkers] = worker_new(&s, err, errlen);
+	if (p->workers[p->nworkers] == NULL)
 		return -1;
 	p->nworkers++;
 	return 0;
 }
 
+/* One reader: the only worker, or a dealer for all. */
 static int
-probe_open(struct probe *p, char *err, size_t errlen)
+probe_open_files(struct probe *p, unsigned n, char *err, size_t errlen)
 {
-	unsigned n = p->config->live ? (unsigned)p->config->workers : 1, i, j;
-	struct capture **sources;
+	struct capture *file = probe_open_source(p, 0, err, errlen);
+	struct deal_setup deal = {p->config, &p->files, file, n, probe_wants_dpi(p), p->seed};
 	int rc = 0;
 
-	p->workers = calloc(n, sizeof(struct worker *));
-	sources = calloc((size_t)n * p->nports, sizeof(struct capture *));
-	if (p->workers == NULL || sources == NULL)
-		rc = reason(err, errlen, "no memory");
-	for (i = 0; rc == 0 && i < n; i++)
-		rc = probe_open_sources(p, sources + i * p->nports, err, errlen);
+	if (file == NULL)
+		return -1;
+	if (n == 1) {
+		rc = probe_make_worker(p, NULL, file, err, errlen);
+		p->trace = rc == 0 ? worker_trace(p->workers[0]) : NULL;
+		return rc;
+	}
+	p->deal = deal_new(&deal);
+	if (p->deal == NULL)
+		return reason(err, errlen, "no memory");
+	p->trace = deal_trace(p->deal);
+	while (rc == 0 && p->nworkers < n)
+		rc = probe_make_worker(p, NULL, NULL, err, errlen);
+	return rc;
+}
+
+/* Every queue is opened before privileges drop, every thread is made after. */
+static int
+probe_open_live(struct probe *p, unsigned n, char *err, size_t errlen)
+{
+	unsigned all = n * p->nports, opened = 0, taken = 0;
+	struct capture **s = calloc(all, sizeof(struct capture *));
+	int rc = s == NULL ? reason(err, errlen, "no memory") : 0;
+
+	for (; rc == 0 && opened < all; opened++) {
+		s[opened] = probe_open_source(p, opened % p->nports, err, errlen);
+		if (s[opened] == NULL) {
+			rc = -1;
+			break;
+		}
+	}
 	if (rc == 0)
 		rc = probe_drop(p, err, errlen);
-	if (rc < 0 && sources != NULL)
-		for (j = 0; j < n * p->nports; j++)
-			capture_close(sources[j]);
-	for (i = 0; rc == 0 && i < n; i++) {
-		rc = probe_make_worker(p, i, sources + i * p->nports, err, errlen);
-		for (j = (i + 1) * p->nports; rc < 0 && j < n * p->nports; j++)
-			capture_close(sources[j]);
-	}
-	free(sources);
+	for (; rc == 0 && taken < all; taken += p->nports)
+		rc = probe_make_worker(p, s + taken, NULL, err, errlen);
+	for (; taken < opened; taken++)
+		capture_close(s[taken]);
+	free(s);
 	return rc;
 }
 
@@ -247,6 +264,7 @@ static int
 probe_init(struct probe *p, char *err, size_t errlen)
 {
 	struct export_setup setup;
+	unsigned n;
 
 	if (getrandom(&p->seed, sizeof(p->seed), 0) != sizeof(p->seed))
 		return reason(err, errlen, "no random numbers");
@@ -262,7 +280,12 @@ probe_init(struct probe *p, char *err, size_t errlen)
 	p->export = export_new(&setup, err, errlen);
 	if (p->export == NULL)
 		return -1;
-	return probe_open(p, err, errlen);
+	n = (unsigned)p->config->workers;
+	p->workers = calloc(n, sizeof(struct worker *));
+	if (p->workers == NULL)
+		return reason(err, errlen, "no memory");
+	return p->config->live ? probe_open_live(p, n, err, errlen)
+			       : probe_open_files(p, n, err, errlen);
 }
 
 struct probe *
@@ -299,6 +322,7 @@ static int
 probe_start_workers(struct probe *p)
 {
 	struct sigaction wake = {.sa_handler = on_wakeup};
+	struct bell *bells[p->nworkers];
 	sigset_t all, old;
 	unsigned i;
 	int rc = 0;
@@ -309,8 +333,12 @@ probe_start_workers(struct probe *p)
 	sigfillset(&all);
 	sigdelset(&all, SIGUSR2);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (i = 0; i < p->nworkers; i++)
+		bells[i] = worker_bell(p->workers[i]);
 	for (i = 0; rc == 0 && i < p->nworkers; i++)
 		rc = worker_start(p->workers[i]);
+	if (rc == 0 && p->deal != NULL)
+		rc = deal_start(p->deal, bells);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return rc;
 }
@@ -319,15 +347,15 @@ static int
 probe_summary(struct probe *p)
 {
 	struct counters sum = p->counters;
-	bool failed = false;
+	bool failed = p->trace != NULL && trace_failed(p->trace);
 	unsigned i;
 
-	for (i = 0; i < p->nworkers; i++) {
+	if (p->deal != NULL)
+		counter_sum(&sum, deal_counters(p->deal));
+	for (i = 0; i < p->nworkers; i++)
 		counter_sum(&sum, worker_counters(p->workers[i]));
-		failed |= worker_failed(p->workers[i]);
-	}
 	export_report(p->export);
-	if (p->config->syslog)
+	if (p->config->syslog || p->config->daemon)
 		report_log(&sum, 0);
 	fprintf(stderr, "mcprobe: summary\n");
 	if (!report_counters(&sum, stderr)) {
@@ -341,7 +369,7 @@ int
 probe_run(struct probe *p)
 {
 	struct loop_setup loop = {p->config, p->base, p->export, p->workers, p->nworkers,
-		&p->bell, &p->counters};
+		p->deal, p->trace, &p->bell, &p->counters};
 
 	if (probe_start_workers(p) < 0) {
 		log_error("a worker thread cannot be made");
@@ -364,6 +392,7 @@ probe_free(struct probe *p)
 	for (i = 0; i < p->nworkers; i++)
 		worker_free(p->workers[i]);
 	free(p->workers);
+	deal_free(p->deal);
 	export_free(p->export);
 	dpi_names_free(p->names);
 	bell_clear(&p->bell);

@@ -20,13 +20,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "frag.h"
+#include "deal.h"
+#include "intake.h"
 #include "log.h"
+#include "trace.h"
 
 #define TURN_FRAMES   512
 #define POLL_MS	      100
 #define LINGER_US     5000000 /* a closed connection's late packets still find it */
-#define FRAG_ENTRIES  16384
 #define DPI_STATES    65536
 #define LIVE_SWEEP    64   /* flows ended per packet by timeouts: bounds a turn */
 #define WAIT_NS	      100000
@@ -40,17 +41,16 @@ struct source {
 };
 
 struct worker {
-	const struct config *config; /* borrowed, as the next three */
-	const struct strlist *files;
+	const struct config *config; /* borrowed, as the next two */
 	struct bell *control;
+	struct deal *deal; /* NULL unless packets are dealt to this worker */
 	unsigned id;
-	struct source *source; /* owned */
+	struct source *source; /* owned; live */
 	unsigned nsources;
-	unsigned file; /* which of FILES is open */
-	struct decode decode;
-	struct frag *frag;	 /* owned, as the next two */
-	struct flowtable *table;
-	struct dpi *dpi;	 /* NULL: not wanted */
+	struct intake intake; /* live */
+	struct trace *trace;  /* owned; the only worker of a file */
+	struct flowtable *table; /* owned */
+	struct dpi *dpi;	 /* owned; NULL: not wanted */
 	struct counters counters;
 	struct ring ended, home, commands;
 	struct bell bell; /* rung by control */
@@ -58,13 +58,10 @@ struct worker {
 	bool started;
 	bool stopping;	 /* worker's own */
 	bool put;	 /* ended flows were put since control was last told */
-	unsigned sample; /* packets since the last that was taken */
-	uint64_t pace_first_us, pace_start_us; /* --speed: packet time, monotonic time */
 	/* read by control, atomically */
 	enum worker_state state;
-	uint64_t clock_us, first_us, done, size;
+	uint64_t clock_us;
 	uint32_t alive;
-	bool failed;
 };
 
 static uint64_t
@@ -87,7 +84,7 @@ worker_nap(void)
 static bool
 worker_is_live(const struct worker *w)
 {
-	return w->files == NULL;
+	return w->config->live;
 }
 
 /*
@@ -201,45 +198,6 @@ worker_packets(struct worker *w, const struct packet *pkts, unsigned n)
 		worker_packet(w, &pkts[i], &key[i], hash[i], dir[i]);
 }
 
-/* Systematic count-based sampling, RFC 5475 §5.1: every Nth packet. */
-static bool
-worker_samples(struct worker *w)
-{
-	if (w->config->sampling <= 1)
-		return true;
-	if (w->sample == 0) {
-		w->sample = (unsigned)w->config->sampling - 1;
-		return true;
-	}
-	w->sample--;
-	counter_inc(&w->counters, COUNTER_DROP_SAMPLED);
-	return false;
-}
-
-static void
-worker_batch(struct worker *w, const struct frame *frames, unsigned n)
-{
-	struct packet pkts[CAPTURE_BATCH];
-	unsigned i, m = 0;
-
-	for (i = 0; i < n; i++) {
-		enum counter why;
-
-		counter_inc(&w->counters, COUNTER_PACKETS);
-		counter_add(&w->counters, COUNTER_BYTES, frames[i].wirelen);
-		if (frames[i].caplen < frames[i].wirelen)
-			counter_inc(&w->counters, COUNTER_TRUNCATED);
-		if (!worker_samples(w))
-			continue;
-		why = decode_frame(&w->decode, &frames[i], &pkts[m]);
-		if (why == COUNTER_FLOW_PACKETS)
-			m++;
-		else
-			counter_inc(&w->counters, why);
-	}
-	worker_packets(w, pkts, m);
-}
-
 static void
 worker_commands(struct worker *w)
 {
@@ -277,114 +235,87 @@ worker_publish(struct worker *w)
 	worker_tell_control(w);
 }
 
-/* --speed: wait until TS_US is due. */
-static void
-worker_pace(struct worker *w, uint64_t ts_us)
-{
-	uint64_t due, now = clock_us(CLOCK_MONOTONIC);
-
-	if (w->pace_start_us == 0 || ts_us < w->pace_first_us) {
-		w->pace_start_us = now;
-		w->pace_first_us = ts_us;
-		return;
-	}
-	due = w->pace_start_us +
-	    (uint64_t)((double)(ts_us - w->pace_first_us) / w->config->speed);
-	while (now < due && !w->stopping) {
-		uint64_t ms = (due - now) / 1000;
-
-		worker_publish(w);
-		if (ms > 0)
-			worker_sleep(w, ms > POLL_MS ? POLL_MS : (int)ms);
-		else
-			worker_nap();
-		now = clock_us(CLOCK_MONOTONIC);
-	}
-}
-
-/* capture_sink */
-static void
-worker_frames(void *arg, const struct frame *frames, unsigned n)
-{
-	struct worker *w = arg;
-	unsigned i;
-
-	if (w->first_us == 0 && n > 0)
-		__atomic_store_n(&w->first_us, frames[0].ts_us ? frames[0].ts_us : 1,
-		    __ATOMIC_RELEASE);
-	if (w->config->speed <= 0) {
-		worker_batch(w, frames, n);
-		return;
-	}
-	for (i = 0; i < n && !w->stopping; i++) {
-		worker_pace(w, frames[i].ts_us);
-		worker_batch(w, &frames[i], 1);
-	}
-}
-
 /*
  * Files
  */
-static struct capture *
-worker_next_file(struct worker *w)
+
+/* trace_calls.packets */
+static void
+worker_trace_packets(void *arg, const struct packet *pkts, unsigned n)
 {
-	struct capture_options opt = {
-		.filter = w->config->filter,
-		.snaplen = w->config->snaplen,
-	};
-	struct capture *c;
-	char err[512];
+	worker_packets(arg, pkts, n);
+}
 
-	while (++w->file < w->files->n) {
-		const char *path = w->files->v[w->file];
+/* trace_calls.pause */
+static bool
+worker_pause(void *arg, uint64_t us)
+{
+	struct worker *w = arg;
 
-		c = capture_open_file(path, &opt, err, sizeof(err));
-		if (c != NULL && decode_knows_link(capture_link(c)))
-			return c;
-		if (c != NULL)
-			snprintf(err, sizeof(err), "%s: link type %u is not supported", path,
-			    capture_link(c));
-		capture_close(c);
-		log_error("%s", err);
-		counter_inc(&w->counters, COUNTER_FILES_BAD);
-		__atomic_store_n(&w->failed, true, __ATOMIC_RELAXED);
-	}
-	return NULL;
+	worker_publish(w);
+	if (us >= 1000)
+		worker_sleep(w, us > POLL_MS * 1000 ? POLL_MS : (int)(us / 1000));
+	else
+		worker_nap();
+	return !w->stopping;
 }
 
 static void
-worker_file_ends(struct worker *w, int status)
+worker_run_trace(struct worker *w)
 {
-	struct source *s = &w->source[0];
+	bool more = true;
 
-	if (status == CAPTURE_EOF)
-		counter_inc(&w->counters, COUNTER_FILES);
-	else {
-		log_warn("%s", capture_error(s->capture));
-		counter_inc(&w->counters, COUNTER_FILES_BAD);
+	while (more && !w->stopping) {
+		more = trace_read(w->trace);
+		worker_take_home(w);
+		worker_commands(w);
+		worker_publish(w);
 	}
-	capture_close(s->capture);
-	s->capture = worker_next_file(w);
+}
+
+/* The dealer is told to stop by control; what it has dealt is still accounted. */
+static void
+worker_run_dealt(struct worker *w)
+{
+	bool last = false;
+
+	while (!last) {
+		struct deal_batch *b = deal_get(w->deal, w->id);
+		unsigned i, n;
+
+		if (b == NULL) {
+			bell_arm(&w->bell);
+			b = deal_get(w->deal, w->id);
+			if (b == NULL) {
+				struct pollfd p = {w->bell.fd, POLLIN, 0};
+
+				poll(&p, 1, POLL_MS);
+				bell_quiet(&w->bell);
+				continue;
+			}
+			bell_quiet(&w->bell);
+		}
+		for (i = 0; i < b->n; i += n) {
+			n = b->n - i > CAPTURE_BATCH ? CAPTURE_BATCH : b->n - i;
+			worker_packets(w, &b->pkt[i], n);
+		}
+		if (b->clock_us != 0)
+			flowtable_expire(w->table, b->clock_us);
+		last = b->last;
+		deal_put(w->deal, w->id, b);
+		worker_take_home(w);
+		worker_commands(w);
+		worker_publish(w);
+	}
 }
 
 static void
 worker_run_files(struct worker *w)
 {
-	struct source *s = &w->source[0];
-	uint64_t done, size;
-
-	while (s->capture != NULL && !w->stopping) {
-		int n = capture_read(s->capture, TURN_FRAMES, worker_frames, w);
-
-		capture_progress(s->capture, &done, &size);
-		__atomic_store_n(&w->done, done, __ATOMIC_RELAXED);
-		__atomic_store_n(&w->size, size, __ATOMIC_RELAXED);
-		worker_take_home(w);
-		worker_commands(w);
-		if (n < 0)
-			worker_file_ends(w, n);
-		worker_publish(w);
-	}
+	if (w->deal != NULL)
+		worker_run_dealt(w);
+	else
+		worker_run_trace(w);
 	if (!w->config->stay)
 		return;
 	__atomic_store_n(&w->state, WORKER_HOLDING, __ATOMIC_RELEASE);
@@ -396,6 +327,17 @@ worker_run_files(struct worker *w)
 /*
  * Interfaces
  */
+
+/* capture_sink */
+static void
+worker_frames(void *arg, const struct frame *frames, unsigned n)
+{
+	struct packet pkts[CAPTURE_BATCH];
+	struct worker *w = arg;
+
+	worker_packets(w, pkts, intake_packets(&w->intake, frames, n, pkts));
+}
+
 static void
 worker_lose(struct worker *w, struct source *s)
 {
@@ -544,7 +486,7 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 		.active_us = (uint64_t)c->lifetime_s * 1000000,
 		.linger_us = LINGER_US,
 		.parts = c->aggregation,
-		.sweep = s->files == NULL ? LIVE_SWEEP : 0,
+		.sweep = c->live ? LIVE_SWEEP : 0,
 		.no_swap = c->no_swap,
 		.account_l2 = c->account_l2,
 		.statistics = s->statistics,
@@ -559,6 +501,30 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 	return 0;
 }
 
+static int
+worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t errlen)
+{
+	struct trace_calls calls = {worker_trace_packets, worker_pause, w};
+
+	snprintf(err, errlen, "no memory for %d flows", s->config->max_flows);
+	if (bell_init(&w->bell) < 0 || worker_make_table(w, s) < 0)
+		return -1;
+	if (s->file != NULL) {
+		w->trace = trace_new(s->config, s->files, s->file, s->seed, &w->counters,
+		    &calls);
+		if (w->trace == NULL)
+			return -1;
+	}
+	if (s->config->live &&
+	    intake_init(&w->intake, s->config, s->seed, &w->counters) < 0)
+		return -1;
+	if (s->dpi && (w->dpi = dpi_new(DPI_STATES, &w->counters)) == NULL) {
+		snprintf(err, errlen, "nDPI cannot be initialised");
+		return -1;
+	}
+	return 0;
+}
+
 struct worker *
 worker_new(const struct worker_setup *s, char *err, size_t errlen)
 {
@@ -566,10 +532,11 @@ worker_new(const struct worker_setup *s, char *err, size_t errlen)
 	unsigned i;
 
 	if (w != NULL)
-		w->source = calloc(s->nsources, sizeof(*w->source));
+		w->source = calloc(s->nsources + 1, sizeof(*w->source));
 	if (w == NULL || w->source == NULL) {
 		for (i = 0; i < s->nsources; i++)
 			capture_close(s->sources[i]);
+		capture_close(s->file);
 		free(w);
 		snprintf(err, errlen, "no memory");
 		return NULL;
@@ -578,19 +545,11 @@ worker_new(const struct worker_setup *s, char *err, size_t errlen)
 	for (i = 0; i < s->nsources; i++)
 		w->source[i].capture = s->sources[i];
 	w->config = s->config;
-	w->files = s->files;
 	w->control = s->control;
+	w->deal = s->deal;
 	w->id = s->id;
 	w->bell.fd = -1;
-	w->frag = frag_new(FRAG_ENTRIES, s->seed, &w->counters);
-	w->decode = (struct decode){s->config->tunnel, w->frag, &w->counters};
-	if (w->frag == NULL || worker_make_table(w, s) < 0 || bell_init(&w->bell) < 0) {
-		snprintf(err, errlen, "no memory for %d flows", s->config->max_flows);
-		worker_free(w);
-		return NULL;
-	}
-	if (s->dpi && (w->dpi = dpi_new(DPI_STATES, &w->counters)) == NULL) {
-		snprintf(err, errlen, "nDPI cannot be initialised");
+	if (worker_init(w, s, err, errlen) < 0) {
 		worker_free(w);
 		return NULL;
 	}
@@ -623,7 +582,8 @@ worker_free(struct worker *w)
 		worker_take_home(w);
 	flowtable_free(w->table);
 	dpi_free(w->dpi);
-	frag_free(w->frag);
+	trace_free(w->trace);
+	intake_clear(&w->intake);
 	for (i = 0; i < w->nsources; i++)
 		capture_close(w->source[i].capture);
 	ring_clear(&w->ended);
@@ -655,7 +615,7 @@ worker_stop(struct worker *w)
 	ring_put(&w->commands, &stop); /* full: a stop is in there already */
 	bell_ring(&w->bell);
 	/* a worker that reads a pipe sits in read(2) */
-	if (w->started && worker_state(w) == WORKER_RUNNING && !worker_is_live(w))
+	if (w->started && w->trace != NULL && worker_state(w) == WORKER_RUNNING)
 		pthread_kill(w->thread, SIGUSR2);
 }
 
@@ -671,10 +631,16 @@ worker_clock(const struct worker *w)
 	return __atomic_load_n(&w->clock_us, __ATOMIC_RELAXED);
 }
 
-uint64_t
-worker_first(const struct worker *w)
+const struct trace *
+worker_trace(const struct worker *w)
 {
-	return __atomic_load_n(&w->first_us, __ATOMIC_ACQUIRE);
+	return w->trace;
+}
+
+struct bell *
+worker_bell(struct worker *w)
+{
+	return &w->bell;
 }
 
 const struct counters *
@@ -687,17 +653,4 @@ uint32_t
 worker_alive(const struct worker *w)
 {
 	return __atomic_load_n(&w->alive, __ATOMIC_RELAXED);
-}
-
-void
-worker_progress(const struct worker *w, uint64_t *done, uint64_t *size)
-{
-	*done = __atomic_load_n(&w->done, __ATOMIC_RELAXED);
-	*size = __atomic_load_n(&w->size, __ATOMIC_RELAXED);
-}
-
-bool
-worker_failed(const struct worker *w)
-{
-	return __atomic_load_n(&w->failed, __ATOMIC_RELAXED);
 }

@@ -12,7 +12,6 @@
 
 #include "capture.h"
 #include "counter.h"
-#include "decode.h"
 #include "dpi.h"
 #include "flowtable.h"
 #include "config.h"
@@ -33,6 +32,8 @@ enum worker_state {
 	WORKER_DONE,	/* everything was handed over; the thread is about to return */
 };
 
+struct deal;
+struct trace;
 struct worker;
 
 struct worker_setup {
@@ -41,10 +42,12 @@ struct worker_setup {
 	uint64_t seed;	/* of the hashes; the same for all workers */
 	bool statistics; /* the template needs flow_detail */
 	bool dpi;	/* the template needs nDPI and the user allows it */
-	struct capture **sources; /* taken: opened interfaces, or one file */
+	/* where its packets come from, one of three */
+	struct capture **sources; /* interfaces; each is taken */
 	unsigned nsources;
-	const struct strlist *files; /* the files of the trace, NULL live; borrowed. The first
-					is SOURCES[0] */
+	struct capture *file;	     /* the open first of FILES, taken */
+	const struct strlist *files; /* borrowed */
+	struct deal *deal;	     /* a dealer that serves all workers, borrowed */
 	struct bell *control; /* rung when control has something to get */
 };
 
@@ -60,15 +63,13 @@ struct flow	*worker_ended(struct worker *);
 void		 worker_return(struct worker *, struct flow *);
 void		 worker_stop(struct worker *);
 enum worker_state worker_state(const struct worker *);
-/* Its packet clock and its first packet's time, µs since the epoch, 0 before that. */
+/* Its packet clock, µs since the epoch, 0 before the first packet. */
 uint64_t	 worker_clock(const struct worker *);
-uint64_t	 worker_first(const struct worker *);
+/* The trace it reads itself, NULL: none. */
+const struct trace *worker_trace(const struct worker *);
+/* Rung by whoever has something for it. */
+struct bell	*worker_bell(struct worker *);
 const struct counters *worker_counters(const struct worker *);
 /* Flows alive now. */
 uint32_t	 worker_alive(const struct worker *);
-/* Where reading a file is (octets), for the progress bar. */
-void		 worker_progress(const struct worker *, uint64_t *done, uint64_t *size);
-/* True if a file could not be read to its end. */
-bool		 worker_failed(const struct worker *);
-
 #endif

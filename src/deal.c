@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* deal.c -- the dealer's thread. */
+#include "deal.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "flowkey.h"
+
+#define BATCHES	  8 /* per worker */
+#define NAP_NS	  50000
+#define PAUSE_US  50000
+
+struct hand {
+	struct ring out, home;	 /* batches to the worker, and back */
+	struct deal_batch *open; /* being filled */
+	struct deal_batch *batch[BATCHES]; /* owned */
+	struct bell *bell;
+};
+
+struct deal {
+	struct deal_setup s;
+	struct trace *trace;
+	struct counters counters;
+	struct hand *hand; /* of each worker */
+	uint64_t clock_us;
+	pthread_t thread;
+	bool started;
+	bool stopping; /* atomic */
+	bool done;     /* atomic: the thread reads no more */
+};
+
+static void
+deal_nap(uint64_t us)
+{
+	struct timespec ts = {0, (long)us * 1000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* An empty batch for H; waits for the worker to give one back. */
+static struct deal_batch *
+hand_open(struct hand *h)
+{
+	while (h->open == NULL) {
+		h->open = ring_get(&h->home);
+		if (h->open == NULL) {
+			bell_ring(h->bell);
+			deal_nap(NAP_NS / 1000);
+			continue;
+		}
+		h->open->n = 0;
+		h->open->used = 0;
+	}
+	return h->open;
+}
+
+static void
+hand_send(struct deal *d, struct hand *h, bool last)
+{
+	struct deal_batch *b = hand_open(h);
+
+	b->clock_us = d->clock_us;
+	b->last = last;
+	h->open = NULL;
+	ring_put(&h->out, b); /* has room for every batch there is */
+	bell_ring(h->bell);
+}
+
+static void
+hand_add(struct deal *d, struct hand *h, const struct packet *pkt)
+{
+	uint32_t len = d->s.bytes ? pkt->l3_len : 0;
+	struct deal_batch *b = hand_open(h);
+	struct packet *copy;
+
+	if (b->n == DEAL_PACKETS || b->used + len > DEAL_BYTES) {
+		hand_send(d, h, false);
+		b = hand_open(h);
+	}
+	copy = &b->pkt[b->n++];
+	*copy = *pkt;
+	if (len == 0) {
+		copy->l3 = copy->payload = NULL;
+		copy->l3_len = copy->payload_len = 0;
+		return;
+	}
+	memcpy(b->bytes + b->used, pkt->l3, len);
+	copy->l3 = b->bytes + b->used;
+	copy->payload = pkt->payload != NULL ? copy->l3 + (pkt->payload - pkt->l3) : NULL;
+	b->used += len;
+}
+
+/* trace_calls.packets */
+static void
+deal_packets(void *arg, const struct packet *pkts, unsigned n)
+{
+	struct deal *d = arg;
+	struct flowkey key;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (pkts[i].ts_us > d->clock_us)
+			d->clock_us = pkts[i].ts_us;
+		flowkey_make(&key, &pkts[i], d->s.config->aggregation);
+		/* another seed than the tables': each must still fill evenly */
+		hand_add(d,
+		    &d->hand[flowkey_hash(&key, ~d->s.seed) % d->s.workers], &pkts[i]);
+	}
+}
+
+static void
+deal_send_open(struct deal *d)
+{
+	unsigned i;
+
+	for (i = 0; i < d->s.workers; i++)
+		hand_send(d, &d->hand[i], false);
+}
+
+/* trace_calls.pause */
+static bool
+deal_pause(void *arg, uint64_t us)
+{
+	struct deal *d = arg;
+
+	deal_send_open(d);
+	deal_nap(us < PAUSE_US ? us : PAUSE_US);
+	return !__atomic_load_n(&d->stopping, __ATOMIC_ACQUIRE);
+}
+
+static void *
+deal_main(void *arg)
+{
+	struct deal *d = arg;
+	unsigned i;
+
+	while (!__atomic_load_n(&d->stopping, __ATOMIC_ACQUIRE) && trace_read(d->trace))
+		deal_send_open(d); /* also those without packets: the clock goes on */
+	__atomic_store_n(&d->done, true, __ATOMIC_RELEASE);
+	for (i = 0; i < d->s.workers; i++)
+		hand_send(d, &d->hand[i], true);
+	return NULL;
+}
+
+static int
+hand_init(struct hand *h)
+{
+	unsigned i;
+
+	if (ring_init(&h->out, BATCHES) < 0 || ring_init(&h->home, BATCHES) < 0)
+		return -1;
+	for (i = 0; i < BATCHES; i++) {
+		h->batch[i] = malloc(sizeof(struct deal_batch));
+		if (h->batch[i] == NULL)
+			return -1;
+		ring_put(&h->home, h->batch[i]);
+	}
+	return 0;
+}
+
+struct deal *
+deal_new(const struct deal_setup *s)
+{
+	struct deal *d = calloc(1, sizeof(*d));
+	struct trace_calls calls = {deal_packets, deal_pause, d};
+	unsigned i;
+
+	if (d == NULL) {
+		capture_close(s->first);
+		return NULL;
+	}
+	d->s = *s;
+	d->trace = trace_new(s->config, s->files, s->first, s->seed, &d->counters, &calls);
+	d->hand = calloc(s->workers, sizeof(*d->hand));
+	if (d->trace == NULL || d->hand == NULL) {
+		deal_free(d);
+		return NULL;
+	}
+	for (i = 0; i < s->workers; i++)
+		if (hand_init(&d->hand[i]) < 0) {
+			deal_free(d);
+			return NULL;
+		}
+	return d;
+}
+
+int
+deal_start(struct deal *d, struct bell *const *bells)
+{
+	unsigned i;
+
+	for (i = 0; i < d->s.workers; i++)
+		d->hand[i].bell = bells[i];
+	if (pthread_create(&d->thread, NULL, deal_main, d) != 0)
+		return -1;
+	d->started = true;
+	pthread_setname_np(d->thread, "dealer");
+	return 0;
+}
+
+void
+deal_free(struct deal *d)
+{
+	unsigned i, j;
+
+	if (d == NULL)
+		return;
+	if (d->started)
+		pthread_join(d->thread, NULL);
+	trace_free(d->trace);
+	for (i = 0; d->hand != NULL && i < d->s.workers; i++) {
+		ring_clear(&d->hand[i].out);
+		ring_clear(&d->hand[i].home);
+		for (j = 0; j < BATCHES; j++)
+			free(d->hand[i].batch[j]);
+	}
+	free(d->hand);
+	free(d);
+}
+
+void
+deal_stop(struct deal *d)
+{
+	__atomic_store_n(&d->stopping, true, __ATOMIC_RELEASE);
+	/* it may sit in read(2) on a pipe */
+	if (d->started && !__atomic_load_n(&d->done, __ATOMIC_ACQUIRE))
+		pthread_kill(d->thread, SIGUSR2);
+}
+
+struct counters *
+deal_counters(struct deal *d)
+{
+	return &d->counters;
+}
+
+const struct trace *
+deal_trace(const struct deal *d)
+{
+	return d->trace;
+}
+
+struct deal_batch *
+deal_get(struct deal *d, unsigned worker)
+{
+	return ring_get(&d->hand[worker].out);
+}
+
+void
+deal_put(struct deal *d, unsigned worker, struct deal_batch *b)
+{
+	ring_put(&d->hand[worker].home, b);
+}

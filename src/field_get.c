@@ -569,7 +569,8 @@ GET(sampling, r->ctx->config->sampling > 1 ? r->ctx->config->sampling : 1)
 GET(engine_type, r->ctx->config->engine_type)
 GET(engine_id, r->ctx->config->engine_id)
 GET(obs_domain, r->ctx->config->obs_domain)
-GET(flow_id, fnv1a(FNV_BASIS, &f->key, sizeof(f->key)))
+/* 53 bits: all that readers of JSON keep of a number. */
+GET(flow_id, fnv1a(FNV_BASIS, &f->key, sizeof(f->key)) >> 11)
 GET(source_id, source_id(r))
 
 void

@@ -5,9 +5,12 @@
 
 cd "$(dirname "$0")/.." || exit 1
 
+any='config counter log'
 in='capture decode frag packet'
 hold='flowkey flow flowtable flowtcp flowaccount dpi'
-out='field template export netflow5 netflow9 ipfix collector json dump'
+out='field template export netflow5 netflow9 ipfix ipfixfile options_data message stream
+    wire collector json dump outfile'
+top='main probe worker intake trace deal loop ring report privs daemon'
 
 n=0
 status=0
@@ -38,7 +41,7 @@ files_of()
 # includes "ROOMS" "FORBIDDEN ROOMS": lines of the first that include the second.
 includes()
 {
-	pattern=$(echo "$2" | tr ' ' '|')
+	pattern=$(echo $2 | tr ' ' '|')
 	grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*\"(src/)?($pattern)(_[a-z0-9_]+)?\.(h|def)\"" \
 	    $(files_of $1) /dev/null
 }
@@ -55,16 +58,19 @@ only()
 	done
 }
 
-for room in $in $hold $out; do
+for room in $any $in $hold $out $top; do
 	[ -n "$(files_of "$room")" ] || missing="$missing $room"
 done
 result "$missing" "every room has its files"
+result "$(ls src/*.[ch] | grep -vxF "$(files_of $any $in $hold $out $top)")" \
+    "every file belongs to a room that is listed here"
+result "$(includes "$any" "$in $hold $out" | grep '^src/[a-z]*\.h')" \
+    "headers that all may include do not bring rooms along"
 result "$(includes "$in" "$hold $out")" "in/ rooms know neither hold/ nor out/"
 result "$(includes "$hold" "$out")" "hold/ rooms do not know out/"
 result "$(only capture 'pcap')" "only capture knows libpcap"
 result "$(only dpi '(libndpi/|ndpi)')" "only dpi knows nDPI"
-result "$(grep -nE '^#[[:space:]]*include[[:space:]]*"(worker|probe|loop)\.h"' \
-    $(files_of $in $hold $out) /dev/null)" "no room knows the threads that use it"
+result "$(includes "$any $in $hold $out" "$top")" "no room knows the threads that use it"
 result "$(for f in src/*.[ch]; do
 	head -n 1 "$f" | grep -qF '/* SPDX-License-Identifier: BSD-3-Clause */' || echo "$f"
 done)" "every source names its licence first"

@@ -390,10 +390,10 @@ field_get_tunnel_ip6_dst(const struct record *r, struct value *v)
 
 /* --- TCP --- */
 
-GET_IF(tcp_flags, is_tcp(f),
-    r->biflow ? f->tcp[0].flags | f->tcp[1].flags : f->tcp[i].flags)
-GET_IF(tcp_flags_in, is_tcp(f), f->tcp[i].flags)
-GET_IF(tcp_flags_out, is_tcp(f) && r->biflow, f->tcp[o].flags)
+/* Flags are part of every record's shape, as ports are: 0 where there is no TCP. */
+GET(tcp_flags, r->biflow ? f->tcp[0].flags | f->tcp[1].flags : f->tcp[i].flags)
+GET(tcp_flags_in, f->tcp[i].flags)
+GET_BACK(tcp_flags_out, f->tcp[o].flags)
 GET_IF(retrans_in, is_tcp(f), f->tcp[i].retrans)
 GET_IF(retrans_out, is_tcp(f) && r->biflow, f->tcp[o].retrans)
 GET_IF(retrans_bytes_in, is_tcp(f), f->tcp[i].retrans_bytes)
@@ -432,8 +432,8 @@ has_ports(const struct flow *f)
 GET(protocol, f->key.proto)
 GET(ip_version, f->key.ip_version)
 GET(ethertype, f->key.ip_version == 4 ? 0x0800 : 0x86dd)
-GET_IF(port_src, has_ports(f), f->key.port[i])
-GET_IF(port_dst, has_ports(f), f->key.port[o])
+GET(port_src, f->key.port[i])
+GET(port_dst, f->key.port[o])
 GET_IF(port_srv, has_ports(f), f->key.port[flow_client(f) ^ 1u])
 GET_IF(tos_in, seen(r, i), f->tos[i])
 GET_IF(tos_out, seen(r, o), f->tos[o])

@@ -134,10 +134,12 @@ AS_CASE([$with_ndpi],
 		ndpi_summary=`$PKG_CONFIG --modversion libndpi`
 	], [ndpi_summary="in $with_ndpi"])
 	NDPI_CFLAGS="-I$with_ndpi/include/ndpi"
-	dnl the archive if there is one: a probe with its own nDPI needs no library path
+	dnl the archive if there is one: a probe with its own nDPI needs no library path.
+	dnl By -l:, because libtool drops the name of an archive from a convenience library
 	AS_IF([test -f "$ndpi_libdir/libndpi.a"],
-	    [NDPI_LIBS="$ndpi_libdir/libndpi.a $NDPI_LIBS -lm"],
-	    [NDPI_LIBS="-L$ndpi_libdir -lndpi $NDPI_LIBS -lm"])
+	    [NDPI_LIBS="-L$ndpi_libdir -l:libndpi.a $NDPI_LIBS"],
+	    [NDPI_LIBS="-L$ndpi_libdir -lndpi $NDPI_LIBS"])
+	AS_CASE([" $NDPI_LIBS "], [*" -lm "*], [], [NDPI_LIBS="$NDPI_LIBS -lm"])
 	AS_IF([test -f "$with_ndpi/include/ndpi/ndpi_api.h"], [ndpi_found=yes])
     ])
 AS_IF([test $ndpi_found = yes], [

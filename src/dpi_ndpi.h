@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * dpi_ndpi.h -- one face for every nDPI from 4.2 to the 4.x of today; private to dpi.c
- * and the only file that includes nDPI's headers. Its interface changes between releases
- * while NDPI_API_VERSION counts commits, so configure compiles a probe per difference
- * (m4/ndpi.m4) and this file asks for the answers:
+ * and the only file that includes nDPI's headers. The interface changes from release to
+ * release while NDPI_API_VERSION counts commits, so configure compiles a probe per
+ * difference (m4/ndpi.m4) and this file asks for the answers:
  *
  *	HAVE_NDPI_GLOBAL_CONTEXT  a module is made from a shared context (4.10), before
  *				  from a word of preferences
@@ -25,6 +25,8 @@
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wextra"
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wstrict-prototypes"
+#pragma GCC diagnostic ignored "-Wpointer-arith"
 #include <ndpi_api.h>
 #pragma GCC diagnostic pop
 

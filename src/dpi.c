@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dpi.c -- nDPI behind the eight functions of dpi.h.
+ * dpi.c -- nDPI behind the functions of dpi.h.
  *
  * nDPI never sees the packet as it came. It gets a copy that is rebuilt from the struct
  * packet: a plain IP header, a plain TCP or UDP header, the payload, and zeroes after
@@ -37,17 +37,20 @@
 #define PACKET_PAD 64	 /* zeroes behind the packet */
 
 struct state {
+	struct state *next_made; /* of all */
 	struct state *next_free;
 	uint8_t proto; /* TCP or UDP, and stays it */
 	uint8_t ip_version;
+	bool used; /* a flow has it */
 	struct ndpi_flow_struct ndpi;
 };
 
 struct dpi {
 	struct ndpi_detection_module_struct *ndpi; /* owned */
 	struct counters *counters;		   /* borrowed */
-	struct state *free;			   /* owned */
-	unsigned made, limit;			   /* states: in use and free; at most */
+	struct state *all;			   /* owned */
+	struct state *free;			   /* of them */
+	unsigned made, limit;			   /* states: used and free; at most */
 	struct state scratch;			   /* for flows without a state */
 	alignas(8) uint8_t packet[PACKET_MAX + PACKET_PAD];
 };
@@ -149,11 +152,14 @@ state_get(struct dpi *d, const struct packet *pkt)
 		st = malloc(sizeof(*st));
 		if (st == NULL)
 			return NULL;
+		st->next_made = d->all;
+		d->all = st;
 		d->made++;
 	}
-	memset(st, 0, sizeof(*st));
 	st->proto = pkt->proto;
 	st->ip_version = pkt->ip_version;
+	st->used = true;
+	memset(&st->ndpi, 0, sizeof(st->ndpi));
 	return st;
 }
 
@@ -161,6 +167,7 @@ static void
 state_put(struct dpi *d, struct state *st)
 {
 	ndpi_free_flow_data(&st->ndpi);
+	st->used = false;
 	st->next_free = d->free;
 	d->free = st;
 }
@@ -188,7 +195,7 @@ is_guess(unsigned confidence)
 	    confidence == NDPI_CONFIDENCE_MATCH_BY_IP;
 }
 
-/* What nDPI found, from its flow NF and its answer P; NULL if that is nothing at all. */
+/* What nDPI found, from its flow NF and its answer P; NULL if that is nothing. */
 static struct flow_l7 *
 l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 {
@@ -243,8 +250,8 @@ conclude(struct dpi *d, struct flow *f, struct flow_l7 *l7)
 /*
  * Make NF say what it can. P is nDPI's latest answer; if that is none, nDPI gives up
  * and may guess. The guess is kept out of NF again: the protocol written there tells
- * ndpi_free_flow_data() which members of a union are pointers, and only a protocol found
- * in the bytes has set them. A port must not decide what is freed.
+ * ndpi_free_flow_data() which members of a union are pointers, and only a protocol
+ * found in the bytes has set them. A port must not decide what is freed.
  */
 static struct flow_l7 *
 ask_last(struct dpi *d, struct ndpi_flow_struct *nf, ndpi_protocol p)
@@ -364,8 +371,10 @@ dpi_free(struct dpi *d)
 
 	if (d == NULL)
 		return;
-	while ((st = d->free) != NULL) {
-		d->free = st->next_free;
+	while ((st = d->all) != NULL) {
+		d->all = st->next_made;
+		if (st->used)
+			ndpi_free_flow_data(&st->ndpi);
 		free(st);
 	}
 	if (d->ndpi != NULL)
@@ -524,7 +533,9 @@ dpi_name(const struct dpi_names *n, unsigned id)
 const char *
 dpi_category(const struct dpi_names *n, unsigned category)
 {
-	return n == NULL || category >= n->ncategories ? UNKNOWN : n->category[category];
+	if (n == NULL || category >= n->ncategories)
+		return UNKNOWN;
+	return n->category[category];
 }
 
 const char *

@@ -22,7 +22,7 @@ struct dpi;
  * Neither this nor dpi_names_new() may run in two threads at a time.
  */
 struct dpi	*dpi_new(unsigned states, struct counters *);
-/* Every flow that was shown to it must have been finished or forgotten. */
+/* Undecided states go too: a flow that has one must not be shown or finished any more. */
 void		 dpi_free(struct dpi *);
 
 /* Version of the nDPI linked, NULL if built without. */
@@ -39,8 +39,8 @@ const char	*dpi_version(void);
 void	 dpi_packet(struct dpi *, struct flow *, const struct packet *, unsigned dir);
 
 /*
- * The flow ends (or is reported): take what nDPI has by now, or guess by port, or by the
- * IP protocol, which is no guess. Does nothing after the verdict.
+ * The flow ends (or is reported): take what nDPI has by now, or guess by port, or name
+ * the IP protocol, which is no guess. Does nothing after the verdict.
  */
 void	 dpi_finish(struct dpi *, struct flow *);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_dpi.c -- dpi.c on packets made here. The names expected are the same in nDPI 4.2 and
- * later; built without nDPI only the last group runs.
+ * t_dpi.c -- dpi.c on packets made here. The names expected are the same in nDPI 4.2
+ * and later; built without nDPI only the last group runs.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -534,6 +534,24 @@ test_forget(void **state)
 	flow_end(&f);
 }
 
+/* A module that goes away takes the states of flows that did not end. */
+static void
+test_left_over(void **state)
+{
+	struct room *r = *state;
+	uint8_t hello[PAYLOAD_MAX];
+	struct flow f[3];
+	size_t len = client_hello(hello, "www.flows.example");
+	unsigned i;
+
+	for (i = 0; i < 3; i++) {
+		flow_start(&f[i], TCP, 40020 + i, 443);
+		send_bytes(r, &f[i], 0, hello, len / (i + 1));
+		assert_non_null(f[i].dpi);
+	}
+	dpi_forget(r->dpi, &f[1]); /* LeakSanitizer sees to the others */
+}
+
 /* What has no beginning of a message is not shown to nDPI. */
 static void
 test_not_fed(void **state)
@@ -601,7 +619,7 @@ test_truncated(void **state)
 
 /*
  * Every length of every sample, each way, over TCP and UDP, also where the port makes
- * nDPI guess another protocol than the bytes were of: no over-read, no bad free, no leak.
+ * nDPI guess another protocol than the bytes were of: no over-read, bad free or leak.
  */
 static void
 test_lengths(void **state)
@@ -829,6 +847,7 @@ main(void)
 		ROOM(test_dns), ROOM(test_ssh), ROOM(test_noise_udp),
 		ROOM(test_noise_tcp), ROOM(test_by_port), ROOM(test_by_protocol),
 		TINY(test_cap), TINY(test_forget), ROOM(test_not_fed),
+		ROOM(test_left_over),
 		ROOM(test_mixed), ROOM(test_truncated), ROOM(test_lengths),
 		ROOM(test_huge),
 		cmocka_unit_test(test_threads), cmocka_unit_test(test_names),

@@ -8,13 +8,14 @@
  * over, a payload cut by the snaplen or at a fragment's end is classified by what is
  * there, a parser that reads a little too far (4.2 has some) reads zeroes, and all the
  * packets of one state are of one transport - nDPI keeps TCP and UDP in a union and
- * would free the wrong half. The copy costs 20 to 60 ns, nDPI itself 800 and more.
+ * would free the wrong half. The copy costs 7 to 20 ns, nDPI itself 800 and more.
  *
  * Flows without payload and flows over the cap show a bare header to one scratch state:
  * what nDPI knows of ports and addresses without a state of their own.
  *
- * The module owns its states; a flow borrows one from its first payload packet to the
- * verdict. Free ones are kept, so there are never more than were in use at once. The
+ * A state is 700 bytes with nDPI 4.2 (an undecided TCP flow 2,800), 1,200 (3,300) with
+ * 4.11, a module 6 and 8 MB. The module owns its states; a flow borrows one from its
+ * first payload packet to the verdict. Free ones are kept, so there are never more than were in use at once. The
  * bytes nDPI hangs on a state (reassembly, certificate names) are freed at the verdict.
  */
 #include "build.h"

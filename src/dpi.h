@@ -22,7 +22,7 @@ struct dpi;
  * Neither this nor dpi_names_new() may run in two threads at a time.
  */
 struct dpi	*dpi_new(unsigned states, struct counters *);
-/* Undecided states go too: a flow that has one must not be shown or finished any more. */
+/* Undecided states go too: the flows that had them must not be shown or finished. */
 void		 dpi_free(struct dpi *);
 
 /* Version of the nDPI linked, NULL if built without. */

@@ -15,8 +15,8 @@
  *
  * A state is 700 bytes with nDPI 4.2 (an undecided TCP flow 2,800), 1,200 (3,300) with
  * 4.11, a module 6 and 8 MB. The module owns its states; a flow borrows one from its
- * first payload packet to the verdict. Free ones are kept, so there are never more than were in use at once. The
- * bytes nDPI hangs on a state (reassembly, certificate names) are freed at the verdict.
+ * first payload packet to the verdict. Free ones are kept for the next flow. The bytes
+ * nDPI hangs on a state (reassembly, certificate names) are freed at the verdict.
  */
 #include "build.h"
 

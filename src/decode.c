@@ -158,8 +158,10 @@ decode_ethertype(struct cursor *c, unsigned type, const uint8_t *p)
 		type = be16(p + len);
 		p += len + 2;
 	}
-	if (type == ETHERTYPE_IP4 || type == ETHERTYPE_IP6)
-		return decode_ip(c, p);
+	if (type == ETHERTYPE_IP4)
+		return decode_ip_as(c, 4, p);
+	if (type == ETHERTYPE_IP6)
+		return decode_ip_as(c, 6, p);
 	if (type <= ETHER_LEN_MAX)
 		return decode_llc(c, p);
 	if (!cursor_pay(c))
@@ -200,8 +202,9 @@ decode_nsh(struct cursor *c, const uint8_t *p)
 		return COUNTER_DROP_LINK_SHORT;
 	switch (p[3]) {
 	case 1:
+		return decode_ip_as(c, 4, p + len);
 	case 2:
-		return decode_ip(c, p + len);
+		return decode_ip_as(c, 6, p + len);
 	case 3:
 		return decode_ethernet(c, p + len);
 	case 4:
@@ -313,7 +316,7 @@ decode_ip4(struct cursor *c, const uint8_t *p)
 		return COUNTER_DROP_IP_SHORT;
 	hlen = 4 * (p[0] & 15u);
 	len = be16(p + 2);
-	if (len == 0) {
+	if (len == 0 && pkt->ntunnels == 0) {
 		/* left to the network card to cut up: the frame knows how long it is */
 		len = cursor_wire(c, p);
 		counter_inc(c->d->counters, COUNTER_IP4_LEN_ZERO);
@@ -347,10 +350,11 @@ decode_ip4(struct cursor *c, const uint8_t *p)
 
 /*
  * Where the transport header of an IPv6 packet is. Extension headers are skipped, ESP
- * and AH are not: they are the flow's protocol. A chain that ends within a header, or
- * in one that must not be followed, ends in a packet of that header's number.
+ * and AH are not: they are the flow's protocol. A chain that is cut within a header, or
+ * longer than the budget, makes a packet of the protocol the last header read names:
+ * whoever sends such chains shall not stay uncounted.
  */
-static enum counter
+static void
 ip6_extensions(struct cursor *c, unsigned proto, const uint8_t *p)
 {
 	uint32_t left, len;
@@ -376,20 +380,19 @@ ip6_extensions(struct cursor *c, unsigned proto, const uint8_t *p)
 		default:
 			goto out;
 		}
-		if (!cursor_pay(c))
-			return COUNTER_DROP_DEPTH;
-		if (left < len) {
-			counter_inc(c->d->counters, COUNTER_L4_SHORT);
+		if (left < len || !cursor_pay(c)) {
+			counter_inc(c->d->counters,
+			    left < len ? COUNTER_L4_SHORT : COUNTER_L4_BAD);
 			c->pkt->proto = (uint8_t)(left >= 2 ? p[0] : proto);
 			c->pkt->payload_wire = cursor_wire(c, p);
-			return COUNTER_FLOW_PACKETS;
+			return;
 		}
 		/* offset 0 and no more to come: an atomic fragment, no fragment (RFC 6946) */
 		if (proto == IPPROTO_IS_FRAGMENT && (be16(p + 2) & 0xfff9) != 0) {
 			c->frag_id = be32(p + 4);
 			if (be16(p + 2) & 0xfff8) {
 				fragment_later(c, p[0], p + len);
-				return COUNTER_FLOW_PACKETS;
+				return;
 			}
 			c->pkt->flags |= PACKET_FRAG_FIRST;
 			c->fragment = true;
@@ -399,10 +402,10 @@ ip6_extensions(struct cursor *c, unsigned proto, const uint8_t *p)
 	}
 out:
 	decode_l4(c, proto, p);
-	return COUNTER_FLOW_PACKETS;
 }
 
-/* Does the hop-by-hop header at P say that the length is elsewhere (RFC 2675 §2)? */
+/* Does the hop-by-hop header at P have a length that IPv6's own field could not hold?
+ * RFC 2675 §3 forbids any other. */
 static bool
 ip6_is_jumbo(const struct cursor *c, const uint8_t *p)
 {
@@ -415,7 +418,7 @@ ip6_is_jumbo(const struct cursor *c, const uint8_t *p)
 		len = left;
 	while (at + 1 < len) {
 		if (p[at] == IP6_OPT_JUMBO)
-			return true;
+			return at + 6 <= len && be32(p + at + 2) > UINT16_MAX;
 		at += p[at] == 0 ? 1 : 2u + p[at + 1];
 	}
 	return false;
@@ -444,11 +447,11 @@ decode_ip6(struct cursor *c, const uint8_t *p)
 	pkt->ttl = p[7];
 	memcpy(pkt->src, p + 8, 16);
 	memcpy(pkt->dst, p + 24, 16);
-	if (p[6] == IPPROTO_IS_TCP || p[6] == IPPROTO_IS_UDP) {
+	if (p[6] == IPPROTO_IS_TCP || p[6] == IPPROTO_IS_UDP)
 		decode_l4(c, p[6], p + IP6_HDR_LEN);
-		return COUNTER_FLOW_PACKETS;
-	}
-	return ip6_extensions(c, p[6], p + IP6_HDR_LEN);
+	else
+		ip6_extensions(c, p[6], p + IP6_HDR_LEN);
+	return COUNTER_FLOW_PACKETS;
 }
 
 enum counter
@@ -466,6 +469,15 @@ decode_ip(struct cursor *c, const uint8_t *p)
 	default:
 		return COUNTER_DROP_IP4_BAD;
 	}
+}
+
+/* The IP packet at P, whose VERSION the header before it has told. */
+enum counter
+decode_ip_as(struct cursor *c, unsigned version, const uint8_t *p)
+{
+	if (cursor_left(c, p) >= 1 && p[0] >> 4 != version)
+		return version == 4 ? COUNTER_DROP_IP4_BAD : COUNTER_DROP_IP6_BAD;
+	return decode_ip(c, p);
 }
 
 /* Count what is known only now that the flow's layer is chosen. */

@@ -185,12 +185,14 @@ enum counter	 decode_ethertype(struct cursor *, unsigned type, const uint8_t *);
 enum counter	 decode_mpls(struct cursor *, const uint8_t *);
 enum counter	 decode_nsh(struct cursor *, const uint8_t *);
 enum counter	 decode_ip(struct cursor *, const uint8_t *); /* by its version field */
+enum counter	 decode_ip_as(struct cursor *, unsigned version, const uint8_t *);
 
 /* decode_link.c */
 enum counter	 decode_link(struct cursor *, unsigned link, const uint8_t *);
 enum counter	 decode_8023(struct cursor *, const uint8_t *frame);
 enum counter	 decode_llc(struct cursor *, const uint8_t *);
 enum counter	 decode_ppp(struct cursor *, const uint8_t *);
+enum counter	 decode_frelay(struct cursor *, const uint8_t *);
 enum counter	 decode_wlan(struct cursor *, const uint8_t *, bool swapped);
 
 /* decode_l4.c: a header cut short or malformed is counted; the packet keeps its flow. */

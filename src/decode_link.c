@@ -110,7 +110,7 @@ decode_llc(struct cursor *c, const uint8_t *p)
 	if (p[0] == 0xaa && p[1] == 0xaa)
 		return decode_snap(c, p + 3);
 	if (p[0] == 0x06)
-		return decode_ip(c, p + 3);
+		return decode_ip_as(c, 4, p + 3);
 	return COUNTER_DROP_NOT_IP;
 }
 
@@ -167,10 +167,11 @@ decode_ppp(struct cursor *c, const uint8_t *p)
 	}
 	switch (proto) {
 	case 0x0021:
-	case 0x0057:
 	case ETHERTYPE_IP4: /* some write EtherTypes here */
+		return decode_ip_as(c, 4, p);
+	case 0x0057:
 	case ETHERTYPE_IP6:
-		return decode_ip(c, p);
+		return decode_ip_as(c, 6, p);
 	case 0x0031:
 		return ppp_bridged(c, p);
 	case 0x003d:
@@ -193,7 +194,7 @@ decode_serial(struct cursor *c, const uint8_t *p)
 }
 
 /* Frame relay, RFC 2427: Q.922 address, control 3, NLPID; Cisco has an EtherType there. */
-static enum counter
+enum counter
 decode_frelay(struct cursor *c, const uint8_t *p)
 {
 	uint32_t n = 0;
@@ -214,8 +215,9 @@ decode_frelay(struct cursor *c, const uint8_t *p)
 		return COUNTER_DROP_LINK_SHORT;
 	switch (*p) {
 	case 0xcc:
+		return decode_ip_as(c, 4, p + 1);
 	case 0x8e:
-		return decode_ip(c, p + 1);
+		return decode_ip_as(c, 6, p + 1);
 	case 0x80:
 		return decode_snap(c, p + 1);
 	case 0xcf:

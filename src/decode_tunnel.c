@@ -12,8 +12,10 @@ enum {
 	PORT_L2TP = 1701,
 	PORT_GTP_C = 2123,
 	PORT_GTP_U = 2152,
+	PORT_GTP_0 = 3386,
 	PORT_TEREDO = 3544,
 	PORT_LISP = 4341,
+	PORT_LISP_CONTROL = 4342,
 	PORT_GRE = 4754,
 	PORT_VXLAN = 4789,
 	PORT_VXLAN_GPE = 4790,
@@ -25,6 +27,9 @@ enum {
 };
 
 typedef enum counter tunnel_fn(struct cursor *, const uint8_t *);
+
+static tunnel_fn *udp_tunnel(unsigned sport, unsigned dport);
+static tunnel_fn tunnel_gre;
 
 /*
  * The tunnel's header has been read: from here on PKT is the packet inside. False if
@@ -76,10 +81,14 @@ tunnel_follow(struct cursor *c, tunnel_fn *fn, const uint8_t *p)
 	c->too_deep = false;
 }
 
+/* VERSION is 4 or 6, or 0 where only the packet inside says. */
 static enum counter
-inside_ip(struct cursor *c, enum tunnel_type type, uint32_t id, const uint8_t *p)
+inside_ip(struct cursor *c, enum tunnel_type type, uint32_t id, unsigned version,
+    const uint8_t *p)
 {
-	return tunnel_enter(c, type, id) ? decode_ip(c, p) : COUNTER_DROP_DEPTH;
+	if (!tunnel_enter(c, type, id))
+		return COUNTER_DROP_DEPTH;
+	return version == 0 ? decode_ip(c, p) : decode_ip_as(c, version, p);
 }
 
 static enum counter
@@ -104,12 +113,25 @@ inside_ppp(struct cursor *c, enum tunnel_type type, uint32_t id, const uint8_t *
 static enum counter
 tunnel_ipip(struct cursor *c, const uint8_t *p)
 {
-	return inside_ip(c, TUNNEL_IPIP, 0, p);
+	return inside_ip(c, TUNNEL_IPIP, 0, c->pkt->proto == IPPROTO_IS_IP6 ? 6 : 4, p);
+}
+
+/* The tunnel over UDP inside an authentication header, if there is one. */
+static enum counter
+ah_udp(struct cursor *c, const uint8_t *p)
+{
+	tunnel_fn *fn;
+
+	if (cursor_left(c, p) < 8)
+		return DECODE_NO_TUNNEL;
+	fn = udp_tunnel(be16(p), be16(p + 2));
+	return fn != NULL ? fn(c, p + 8) : DECODE_NO_TUNNEL;
 }
 
 /*
- * Authentication header in tunnel mode, RFC 4302 §2: next header, length in words less
- * two. In transport mode it is the flow's protocol and no tunnel.
+ * Authentication header, RFC 4302 §2: next header, length in words less two. With IP
+ * inside (tunnel mode), or another tunnel, it is looked through; in transport mode it
+ * is the flow's protocol and no tunnel.
  */
 static enum counter
 tunnel_ah(struct cursor *c, const uint8_t *p)
@@ -118,12 +140,21 @@ tunnel_ah(struct cursor *c, const uint8_t *p)
 
 	if (cursor_left(c, p) < 8)
 		return DECODE_NO_TUNNEL;
-	if (p[0] != IPPROTO_IS_IPIP && p[0] != IPPROTO_IS_IP6)
-		return DECODE_NO_TUNNEL;
 	len = 4 * (p[1] + 2u);
 	if (cursor_left(c, p) < len)
-		return COUNTER_DROP_IP_SHORT;
-	return inside_ip(c, TUNNEL_AH, be32(p + 4), p + len);
+		return DECODE_NO_TUNNEL;
+	switch (p[0]) {
+	case IPPROTO_IS_IPIP:
+		return inside_ip(c, TUNNEL_AH, be32(p + 4), 4, p + len);
+	case IPPROTO_IS_IP6:
+		return inside_ip(c, TUNNEL_AH, be32(p + 4), 6, p + len);
+	case IPPROTO_IS_GRE:
+		return tunnel_gre(c, p + len);
+	case IPPROTO_IS_UDP:
+		return ah_udp(c, p + len);
+	default:
+		return DECODE_NO_TUNNEL;
+	}
 }
 
 /*
@@ -183,7 +214,7 @@ tunnel_pim(struct cursor *c, const uint8_t *p)
 {
 	if (cursor_left(c, p) < 8 || p[0] != 0x21 || p[4] & 0x40)
 		return DECODE_NO_TUNNEL;
-	return inside_ip(c, TUNNEL_PIM, 0, p + 8);
+	return inside_ip(c, TUNNEL_PIM, 0, 0, p + 8);
 }
 
 /* ERSPAN type II or III by its version; HEADER: GRE had a sequence number, without
@@ -211,7 +242,7 @@ tunnel_erspan(struct cursor *c, const uint8_t *p, bool header)
 		return COUNTER_DROP_LINK_SHORT;
 	frame = p[10] >> 2 & 0x1f;
 	if (frame == 2)
-		return inside_ip(c, TUNNEL_ERSPAN, be16(p + 2) & 0x3ff, p + len);
+		return inside_ip(c, TUNNEL_ERSPAN, be16(p + 2) & 0x3ff, 0, p + len);
 	return inside_ethernet(c, TUNNEL_ERSPAN, be16(p + 2) & 0x3ff, p + len);
 }
 
@@ -221,7 +252,7 @@ tunnel_wccp(struct cursor *c, uint32_t key, const uint8_t *p)
 {
 	if (cursor_left(c, p) >= 5 && p[0] >> 4 != 4)
 		p += 4;
-	return inside_ip(c, TUNNEL_GRE, key, p);
+	return inside_ip(c, TUNNEL_GRE, key, 0, p);
 }
 
 /* What GRE carries; FLAGS are its first 16 bits. */
@@ -231,8 +262,9 @@ gre_payload(struct cursor *c, unsigned flags, uint32_t key, unsigned type,
 {
 	switch (type) {
 	case ETHERTYPE_IP4:
+		return inside_ip(c, TUNNEL_GRE, key, 4, p);
 	case ETHERTYPE_IP6:
-		return inside_ip(c, TUNNEL_GRE, key, p);
+		return inside_ip(c, TUNNEL_GRE, key, 6, p);
 	case ETHERTYPE_TEB:
 		if (flags & 0x2000) /* NVGRE, RFC 7637 §3.2: VSID and flow id are the key */
 			return inside_ethernet(c, TUNNEL_NVGRE, key >> 8, p);
@@ -253,13 +285,20 @@ gre_payload(struct cursor *c, unsigned flags, uint32_t key, unsigned type,
 	case ETHERTYPE_NSH:
 		return tunnel_enter(c, TUNNEL_GRE, key) ? decode_nsh(c, p) :
 							  COUNTER_DROP_DEPTH;
+	case 0x6559: /* frame relay */
+		return tunnel_enter(c, TUNNEL_GRE, key) ? decode_frelay(c, p) :
+							  COUNTER_DROP_DEPTH;
 	case 0x0000: /* keepalive */
 	case 0x2000: /* CDP */
 	case 0x2001: /* NHRP */
 		return DECODE_NO_TUNNEL;
 	default:
-		return COUNTER_DROP_NOT_IP;
+		break;
 	}
+	if ((type & 0xff0f) != 0x8200) /* 802.11 from access points, one per radio */
+		return COUNTER_DROP_NOT_IP;
+	return tunnel_enter(c, TUNNEL_GRE, key) ? decode_wlan(c, p, false) :
+						  COUNTER_DROP_DEPTH;
 }
 
 /* The routing fields of RFC 1701 §3: family, offset, length each; length 0 ends them. */
@@ -342,18 +381,29 @@ gtp_extensions(struct cursor *c, unsigned next, const uint8_t *p)
 	return p;
 }
 
-/* IP by its version, else PPP: both are PDP types. */
+/* The user's packet: IP by its version, else Ethernet (5G), else PPP (long ago). */
 static enum counter
 gtp_payload(struct cursor *c, uint32_t teid, const uint8_t *p)
 {
-	if (cursor_left(c, p) >= 1 && p[0] >> 4 != 4 && p[0] >> 4 != 6)
-		return inside_ppp(c, TUNNEL_GTPU, teid, p);
-	return inside_ip(c, TUNNEL_GTPU, teid, p);
+	struct mark m;
+	enum counter r;
+
+	if (!tunnel_enter(c, TUNNEL_GTPU, teid))
+		return COUNTER_DROP_DEPTH;
+	if (cursor_left(c, p) < 1 || p[0] >> 4 == 4 || p[0] >> 4 == 6)
+		return decode_ip(c, p);
+	cursor_mark(c, &m);
+	r = decode_ethernet(c, p);
+	if (r == COUNTER_FLOW_PACKETS)
+		return r;
+	cursor_back(c, &m);
+	return decode_ppp(c, p);
 }
 
 /*
- * GTP-U, TS 29.281 §5.1: version 1, not prime, message 255. Its four optional bytes are
- * there when any of the E, S and PN flags is. All other messages are control.
+ * GTP user data, message 255: version 1, TS 29.281 §5.1, whose four optional bytes are
+ * there when any of the E, S and PN flags is; version 0, GSM 09.60 §6, twenty bytes, of
+ * which the flow label serves as id. All other messages, and prime, are control.
  */
 static enum counter
 tunnel_gtp(struct cursor *c, const uint8_t *p)
@@ -362,8 +412,13 @@ tunnel_gtp(struct cursor *c, const uint8_t *p)
 
 	if (cursor_left(c, p) < 8)
 		return COUNTER_DROP_LINK_SHORT;
-	if ((p[0] & 0xf0) != 0x30 || p[1] != 255)
+	if ((p[0] & 0xd0) != 0x10 || p[1] != 255)
 		return DECODE_NO_TUNNEL;
+	if (p[0] >> 5 == 0) {
+		if (cursor_left(c, p) < 20)
+			return COUNTER_DROP_LINK_SHORT;
+		return gtp_payload(c, be16(p + 6), p + 20);
+	}
 	q = p + 8;
 	if (p[0] & 0x07) {
 		if (cursor_left(c, p) < 12)
@@ -378,14 +433,13 @@ tunnel_gtp(struct cursor *c, const uint8_t *p)
 	return gtp_payload(c, be32(p + 4), q);
 }
 
-/* VXLAN, RFC 7348 §5: flags with the I bit, 24 bits of VNI. */
+/* VXLAN, RFC 7348 §5: flags, 24 bits of VNI. Some senders forget the I bit; what is
+ * inside tells better whether this is VXLAN. */
 static enum counter
 tunnel_vxlan(struct cursor *c, const uint8_t *p)
 {
 	if (cursor_left(c, p) < 8)
 		return COUNTER_DROP_LINK_SHORT;
-	if (!(p[0] & 0x08))
-		return COUNTER_DROP_LINK_BAD;
 	return inside_ethernet(c, TUNNEL_VXLAN, be24(p + 4), p + 8);
 }
 
@@ -397,8 +451,9 @@ tunnel_vxlan_gpe(struct cursor *c, const uint8_t *p)
 		return COUNTER_DROP_LINK_SHORT;
 	switch (p[3]) {
 	case 1:
+		return inside_ip(c, TUNNEL_VXLAN, be24(p + 4), 4, p + 8);
 	case 2:
-		return inside_ip(c, TUNNEL_VXLAN, be24(p + 4), p + 8);
+		return inside_ip(c, TUNNEL_VXLAN, be24(p + 4), 6, p + 8);
 	case 3:
 		return inside_ethernet(c, TUNNEL_VXLAN, be24(p + 4), p + 8);
 	case 4:
@@ -480,7 +535,7 @@ tunnel_teredo(struct cursor *c, const uint8_t *p)
 	if (cursor_left(c, p) < 40 || p[0] >> 4 != 6 ||
 	    40 + (uint32_t)be16(p + 4) > cursor_wire(c, p))
 		return DECODE_NO_TUNNEL;
-	return inside_ip(c, TUNNEL_TEREDO, 0, p);
+	return inside_ip(c, TUNNEL_TEREDO, 0, 6, p);
 }
 
 /*
@@ -533,7 +588,17 @@ tunnel_lisp(struct cursor *c, const uint8_t *p)
 {
 	if (cursor_left(c, p) < 8)
 		return COUNTER_DROP_LINK_SHORT;
-	return inside_ip(c, TUNNEL_LISP, p[0] & 0x08 ? be24(p + 4) : 0, p + 8);
+	return inside_ip(c, TUNNEL_LISP, p[0] & 0x08 ? be24(p + 4) : 0, 0, p + 8);
+}
+
+/* LISP encapsulated control message, RFC 9301 §5.8: type 8; without the S bit the
+ * packet follows at once. All others are control. */
+static enum counter
+tunnel_lisp_control(struct cursor *c, const uint8_t *p)
+{
+	if (cursor_left(c, p) < 5 || (p[0] & 0xf8) != 0x80)
+		return DECODE_NO_TUNNEL;
+	return inside_ip(c, TUNNEL_LISP, 0, 0, p + 4);
 }
 
 /*
@@ -552,7 +617,7 @@ tunnel_ayiya(struct cursor *c, const uint8_t *p)
 	len = 8 + (1u << (p[0] >> 4)) + 4u * (p[1] >> 4);
 	if (cursor_left(c, p) < len)
 		return COUNTER_DROP_LINK_SHORT;
-	return inside_ip(c, TUNNEL_AYIYA, 0, p + len);
+	return inside_ip(c, TUNNEL_AYIYA, 0, 0, p + len);
 }
 
 /* TZSP: version 1, type, what is inside; tags up to the end tag 1, tag 0 is a pad. */
@@ -615,18 +680,21 @@ tunnel_proto(struct cursor *c, unsigned proto, const uint8_t *p)
 }
 
 static tunnel_fn *
-udp_tunnel(unsigned port)
+port_tunnel(unsigned port)
 {
 	switch (port) {
 	case PORT_L2TP:
 		return tunnel_l2tp;
 	case PORT_GTP_C: /* user data has been seen there too */
 	case PORT_GTP_U:
+	case PORT_GTP_0:
 		return tunnel_gtp;
 	case PORT_TEREDO:
 		return tunnel_teredo;
 	case PORT_LISP:
 		return tunnel_lisp;
+	case PORT_LISP_CONTROL:
+		return tunnel_lisp_control;
 	case PORT_GRE:
 		return tunnel_gre;
 	case PORT_VXLAN:
@@ -648,20 +716,17 @@ udp_tunnel(unsigned port)
 	}
 }
 
-/*
- * Services whose clients may by chance have a tunnel's port: their packets are theirs.
- * All are below the tunnels' ports but the last row.
- */
+/* Services whose clients may by chance have a tunnel's port: those packets are theirs. */
 static bool
-udp_service(unsigned port)
+port_service(unsigned port)
 {
 	switch (port) {
 	case 7: case 13: case 19: case 37: case 49: case 53: case 67: case 68:
 	case 69: case 88: case 111: case 123: case 137: case 138: case 161: case 162:
-	case 389: case 427: case 443: case 464: case 500: case 514: case 520: case 521:
-	case 546: case 547: case 623: case 646: case 853: case 1194: case 1645:
-	case 1646: case 1812: case 1813: case 1900: case 2055: case 3478: case 3799:
-	case 4500: case 4739: case 5004: case 5060: case 5353: case 5355: case 6343:
+	case 389: case 427: case 464: case 500: case 514: case 520: case 521: case 546:
+	case 547: case 623: case 646: case 853: case 1194: case 1645: case 1646:
+	case 1812: case 1813: case 1900: case 2055: case 3478: case 3799: case 4500:
+	case 4739: case 5060: case 5353: case 5355: case 6343:
 		return true;
 	default:
 		return false;
@@ -669,22 +734,25 @@ udp_service(unsigned port)
 }
 
 /* Either end may have the tunnel's port; the lower of the two has the say. */
+static tunnel_fn *
+udp_tunnel(unsigned sport, unsigned dport)
+{
+	unsigned lo = sport < dport ? sport : dport;
+	tunnel_fn *fn = port_tunnel(lo);
+
+	if (fn == NULL) {
+		fn = port_tunnel(sport < dport ? dport : sport);
+		if (fn != NULL && port_service(lo))
+			fn = NULL;
+	}
+	return fn;
+}
+
 void
 tunnel_udp(struct cursor *c, const uint8_t *p)
 {
-	unsigned lo = c->pkt->sport, hi = c->pkt->dport, swap;
-	tunnel_fn *fn;
+	tunnel_fn *fn = udp_tunnel(c->pkt->sport, c->pkt->dport);
 
-	if (lo > hi) {
-		swap = lo;
-		lo = hi;
-		hi = swap;
-	}
-	fn = udp_tunnel(lo);
-	if (fn == NULL) {
-		fn = udp_tunnel(hi);
-		if (fn == NULL || udp_service(lo))
-			return;
-	}
-	tunnel_follow(c, fn, p);
+	if (fn != NULL)
+		tunnel_follow(c, fn, p);
 }

@@ -54,6 +54,7 @@ struct flow_tcp {
 	uint32_t isn;	   /* of the SYN, valid if flags has TCP_SYN */
 	uint32_t next_seq; /* after the highest octet sent */
 	uint32_t hole[2];  /* first octet missing, and after the last; valid if HOLED */
+	uint64_t hole_us;  /* when the hole was left */
 	uint32_t retrans, ooorder; /* packets */
 	uint32_t retrans_bytes;
 	uint16_t win_min, win_max; /* unscaled */
@@ -62,6 +63,8 @@ struct flow_tcp {
 	uint8_t flags;	 /* OR of all */
 	bool valid;	 /* next_seq is known */
 	bool holed;
+	bool windowed;	 /* win_min and win_max are known */
+	bool fin;	 /* sent, be it before the last report */
 };
 
 /* What L7 classification found. From dpi.c; one allocation, owned by the flow. */

@@ -175,7 +175,7 @@ flow_account(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t oc
 	if (f->detail != NULL)
 		detail_packet(f, pkt, dir);
 	if (f->key.proto == 6)
-		flowtcp_packet(f, pkt, dir); /* before LAST_DIR_US moves */
+		flowtcp_packet(f, pkt, dir);
 	flow_latency(f, pkt, dir);
 	if (f->packets[dir] == 0)
 		flow_first_packet(f, pkt, dir, len);

@@ -371,6 +371,7 @@ flowtable_restart(struct flow *f)
 		f->tcp[d].flags = 0;
 		f->tcp[d].retrans = f->tcp[d].ooorder = f->tcp[d].retrans_bytes = 0;
 		f->tcp[d].win_min = f->tcp[d].win_max = 0;
+		f->tcp[d].windowed = false;
 	}
 	f->flags |= FLOW_RESTARTED;
 }

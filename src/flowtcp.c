@@ -23,23 +23,25 @@ seq_before(uint32_t a, uint32_t b)
 }
 
 static void
-flowtcp_late(struct flow *f, struct flow_tcp *t, const struct packet *pkt,
-    unsigned dir, uint32_t end)
+flowtcp_late(const struct flow *f, struct flow_tcp *t, const struct packet *pkt,
+    uint32_t end)
 {
-	uint32_t rtt = f->client_nw_us + f->server_nw_us; /* halves of either side */
+	/* both sides' halves, twice: there and back */
+	uint64_t rtt = 2 * ((uint64_t)f->client_nw_us + f->server_nw_us);
 	uint64_t limit = rtt > REORDER_US ? rtt : REORDER_US;
 	bool in_hole = t->holed && !seq_before(pkt->seq, t->hole[0]) &&
 	    seq_before(pkt->seq, t->hole[1]);
-	uint32_t len = end - pkt->seq;
+	uint32_t known = t->next_seq - pkt->seq;
 
 	if (pkt->payload_wire <= 1 && !(pkt->tcp_flags & (TCP_SYN | TCP_FIN)) &&
 	    end == t->next_seq)
 		return; /* keep-alive */
-	if (in_hole && pkt->ts_us <= f->last_dir_us[dir] + limit)
+	/* from when the hole was left: a sender may go on sending while it resends */
+	if (in_hole && pkt->ts_us <= t->hole_us + limit)
 		t->ooorder++;
 	else {
 		t->retrans++;
-		t->retrans_bytes += len;
+		t->retrans_bytes += pkt->payload_wire < known ? pkt->payload_wire : known;
 	}
 	if (!in_hole)
 		return;
@@ -71,9 +73,10 @@ flowtcp_sequence(struct flow *f, const struct packet *pkt, unsigned dir)
 		t->holed = true;
 		t->hole[0] = t->next_seq;
 		t->hole[1] = pkt->seq;
+		t->hole_us = pkt->ts_us;
 		t->next_seq = end;
 	} else {
-		flowtcp_late(f, t, pkt, dir, end);
+		flowtcp_late(f, t, pkt, end);
 		if (seq_before(t->next_seq, end))
 			t->next_seq = end;
 	}
@@ -83,19 +86,19 @@ void
 flowtcp_packet(struct flow *f, const struct packet *pkt, unsigned dir)
 {
 	struct flow_tcp *t = &f->tcp[dir];
-	bool first = t->flags == 0;
 
 	if (pkt->flags & PACKET_FRAG_LATER)
 		return;
 	t->flags |= pkt->tcp_flags;
-	if (pkt->tcp_flags & TCP_RST ||
-	    (f->tcp[0].flags & f->tcp[1].flags & TCP_FIN))
+	t->fin |= (pkt->tcp_flags & TCP_FIN) != 0;
+	if (pkt->tcp_flags & TCP_RST || (f->tcp[0].fin && f->tcp[1].fin))
 		f->flags |= FLOW_CLOSING;
 	if (!(pkt->flags & PACKET_HAS_TCP))
 		return;
 	if (!(pkt->tcp_flags & TCP_RST)) {
-		if (first || pkt->window < t->win_min)
+		if (!t->windowed || pkt->window < t->win_min)
 			t->win_min = pkt->window;
+		t->windowed = true;
 		if (pkt->window > t->win_max)
 			t->win_max = pkt->window;
 	}

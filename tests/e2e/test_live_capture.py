@@ -139,24 +139,30 @@ class Running:
         with open(self.logfile, "w") as log:
             self.p = rig.popen("probe", argv, stdout=log, stderr=log)
         self.rig = rig
-        self._wait_for_sockets(len(interfaces or [0]))
+        workers = int(options[options.index("--workers") + 1]) if "--workers" in options else 1
+        self._wait_until_it_captures(workers, workers * len(interfaces or [0]))
 
     def log(self):
         return self.logfile.read_text(errors="replace")
 
-    def _wait_for_sockets(self, n):
-        """Until it captures: its packet sockets stand in /proc/net/packet, each bound."""
-        end = time.monotonic() + 10
+    def _wait_until_it_captures(self, workers, sockets):
+        """Its sockets are bound, it is root no more, its threads are there."""
+        proc = pathlib.Path("/proc/%d" % self.p.pid)
+        end = time.monotonic() + 10 * SLOW
         while time.monotonic() < end:
             assert self.p.poll() is None, "the probe ended at once: " + self.log()
-            table = pathlib.Path("/proc/%d/net/packet" % self.p.pid).read_text()
-            rows = [line.split() for line in table.splitlines()[1:]]
-            uid = os.stat("/proc/%d" % self.p.pid).st_uid
-            if len([r for r in rows if r[5] == "1"]) >= n and uid != 0:
-                time.sleep(0.2)
+            bound = [
+                line for line in (proc / "net" / "packet").read_text().splitlines()[1:]
+                if line.split()[5] == "1"
+            ]
+            status = (proc / "status").read_text()
+            uid = int(re.search(r"Uid:\s+(\d+)", status).group(1))
+            threads = int(re.search(r"Threads:\s+(\d+)", status).group(1))
+            if len(bound) >= sockets and uid != 0 and threads > workers:
+                time.sleep(0.1)
                 return
             time.sleep(0.02)
-        raise AssertionError("no packet socket after 10 s: " + self.log())
+        raise AssertionError("does not capture after 10 s: " + self.log())
 
     def stop(self, within=5.0):
         """SIGTERM; the seconds it took."""
@@ -273,6 +279,41 @@ def test_idle_interface_ends_at_once(tmp_path):
         time.sleep(1)
         assert probe.stop() < 2 * SLOW
         assert records(probe.json) == []
+
+
+def test_no_packet_twice(tmp_path):
+    """Queues that join the sharing of an interface one by one do not see a packet each."""
+    pcap = tmp_path / "x.pcap"
+    packets = 60000
+    with open(pcap, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for i in range(packets):
+            data = frame("10.0.%d.%d" % (i >> 8 & 255, i & 255), "192.0.2.1", 17, 5000, 6000, 30)
+            f.write(struct.pack("<IIII", 1700000000, i, len(data), len(data)) + data)
+    with netns.Rig() as rig:
+        sender = rig.popen(
+            "traffic", ["tcpreplay", "-q", "-i", rig.send[0], "--pps=20000", pcap],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        time.sleep(0.3)
+        probe = Running(rig, tmp_path, FOREVER + ["--workers", "4"])
+        assert sender.wait(60) == 0
+        settle()
+        probe.stop()
+        counted = totals(probe.json)
+        assert len(counted) > packets / 10
+        assert {packets for packets, octets in counted.values()} == {1}
+
+
+def test_last_packets_count(tmp_path):
+    """What was on the wire before the signal is counted, though the kernel still had it."""
+    pcap = tmp_path / "x.pcap"
+    sent = write_capture(pcap, flows=50, packets=500)
+    with netns.Rig() as rig:
+        probe = Running(rig, tmp_path, FOREVER)
+        replay(rig, pcap, 0, "--topspeed")
+        assert probe.stop() < 2 * SLOW
+        assert totals(probe.json) == sent
 
 
 def test_timers_run_while_idle(tmp_path):

@@ -138,13 +138,14 @@ struct flow {
 	uint32_t lru_prev, lru_next; /* flowtable's links, by slot */
 	uint32_t age_prev, age_next;
 	uint64_t lru_us; /* when it moved to its list's end */
-	uint64_t start_us; /* clock at the first packet since the last report; 0: none */
+	uint64_t start_us; /* clock at the first packet since the last report, if AGED */
 	uint64_t ended_us; /* clock when it ended */
 	uint64_t mark_us;  /* time of the packet STAGE waits for an answer to */
 	/* latencies, µs; 0 = not measured */
 	uint32_t client_nw_us, server_nw_us; /* half round trips, from the handshake */
 	uint32_t appl_us; /* client's last request octet to server's first answer */
 	uint8_t stage;	  /* enum flow_stage */
+	bool aged;	  /* in the list of the active timeout */
 	struct flow_detail *detail; /* owned, NULL: none */
 	struct flow_l7 *l7;	    /* owned, NULL: not classified */
 	void *dpi;		    /* nDPI's state while undecided; dpi.c's */

@@ -152,6 +152,7 @@ static void
 flowtable_start_age(struct flowtable *t, struct flow *f)
 {
 	f->start_us = t->clock_us;
+	f->aged = true;
 	list_append(t, LIST_AGE, f);
 	flowtable_due(t, t->clock_us + t->opt.active_us);
 }
@@ -159,9 +160,9 @@ flowtable_start_age(struct flowtable *t, struct flow *f)
 static void
 flowtable_stop_age(struct flowtable *t, struct flow *f)
 {
-	if (f->start_us != 0)
+	if (f->aged)
 		list_remove(t, LIST_AGE, f);
-	f->start_us = 0;
+	f->aged = false;
 }
 
 /*
@@ -587,7 +588,7 @@ flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir)
 		l = LIST_IDLE;
 	if (l != f->list || t->clock_us > f->lru_us + LRU_GRAIN)
 		flowtable_enlist(t, f, l);
-	if (f->start_us == 0)
+	if (!f->aged)
 		flowtable_start_age(t, f);
 }
 

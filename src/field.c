@@ -5,7 +5,6 @@
  */
 #include "field.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -26,6 +25,7 @@
 
 /* Room for the names of all rows; the table is checked against it. */
 #define FIELD_LABELS_MAX 512
+#define FIELD_NAME_MAX	 48 /* longer than any name */
 
 /* The words of the rows. */
 #define IANA(n)	    .id = (n)
@@ -74,29 +74,26 @@ field_find(const char *name)
 	return NULL;
 }
 
+/* Labels before other names: what is near to both is likelier one of them. */
 const char *
 field_nearest(const char *name)
 {
 	const char *names[2 * FIELD_LABELS_MAX], *found;
-	char upper[64];
 	unsigned n = 0;
-	size_t i;
 
-	/* Labels in capitals, as their letters' case does not count. */
-	for (i = 0; name[i] != '\0' && i < sizeof(upper) - 1; i++)
-		upper[i] = (char)toupper((unsigned char)name[i]);
-	upper[i] = '\0';
-	for (unsigned f = 0; f < field_count; f++)
-		names[n++] = field_table[f].label;
-	found = config_nearest(upper, names, n);
+	if (strlen(name) > FIELD_NAME_MAX)
+		return NULL; /* near to nothing */
+	for (unsigned i = 0; i < field_count; i++)
+		names[n++] = field_table[i].label;
+	found = config_nearest(name, names, n);
 	if (found != NULL)
 		return found;
 	n = 0;
-	for (unsigned f = 0; f < field_count; f++) {
-		if (field_table[f].iana != NULL)
-			names[n++] = field_table[f].iana;
-		if (field_table[f].alias != NULL)
-			names[n++] = field_table[f].alias;
+	for (unsigned i = 0; i < field_count; i++) {
+		if (field_table[i].iana != NULL)
+			names[n++] = field_table[i].iana;
+		if (field_table[i].alias != NULL)
+			names[n++] = field_table[i].alias;
 	}
 	return config_nearest(name, names, n);
 }
@@ -104,7 +101,7 @@ field_nearest(const char *name)
 uint16_t
 field_v9_id(const struct field *f)
 {
-	return (uint16_t)(f->pen == FIELD_PEN_NTOP ? FIELD_V9_NTOP_BASE + f->id : f->id);
+	return (uint16_t)(f->id + (f->pen == FIELD_PEN_NTOP ? FIELD_V9_NTOP_BASE : 0));
 }
 
 /* "8", or "35632.118" and the v9 id. */
@@ -117,7 +114,7 @@ print_number(FILE *out, const struct field *f)
 		snprintf(text, sizeof(text), "%u", f->id);
 	else
 		snprintf(text, sizeof(text), "%u/%u.%u", field_v9_id(f), f->pen, f->id);
-	fprintf(out, "%-15s", text);
+	fprintf(out, "%-16s", text);
 }
 
 static void
@@ -139,9 +136,9 @@ field_list(FILE *out)
 {
 	const char *group = "";
 
-	fputs("Label, IANA name or alias; number (v9, IPFIX); bytes (v9/IPFIX, v: variable);"
+	fputs("Label, IANA name or alias; number (v9/IPFIX); bytes (v9/IPFIX, v: any);"
 	      " meaning.\n"
-	      "Fields in brackets are known, but this probe cannot fill them.\n",
+	      "In brackets: known, but this probe cannot fill it.\n",
 	    out);
 	for (unsigned i = 0; i < field_count; i++) {
 		const struct field *f = &field_table[i];
@@ -152,7 +149,7 @@ field_list(FILE *out)
 			group = f->group;
 			fprintf(out, "\n%s\n", group);
 		}
-		snprintf(label, sizeof(label), f->get != NULL ? "%%%s" : "[%%%s]", f->label);
+		snprintf(label, sizeof(label), f->get ? "%%%s" : "[%%%s]", f->label);
 		fprintf(out, "  %-32s %-32s ", label, other != NULL ? other : "");
 		print_number(out, f);
 		print_len(out, f);

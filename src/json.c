@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * json.c -- writes JSON. Numbers and IPv4 addresses are formatted by hand, two digits at
- * a time: printf would cost more than all the rest of a record. Every write first makes
- * room for the most it can need, so that the stores themselves do not check.
+ * json.c -- writes JSON. Numbers and IPv4 addresses are formatted by hand, two digits
+ * at a time: printf would cost more than all the rest of a record. Every write first
+ * makes room for the most it can need, so that the stores themselves do not check.
  */
 #include "json.h"
 
@@ -383,7 +383,8 @@ json_hex(struct json *j, const char *name, const struct value *v)
 }
 
 static void
-json_value(struct json *j, const char *name, enum field_type type, const struct value *v)
+json_value(struct json *j, const char *name, enum field_type type,
+    const struct value *v)
 {
 	switch (type) {
 	case FIELD_UINT:

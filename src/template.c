@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * template.c -- from the text of -T to fields, and from fields to layouts. Runs once, at
- * start: clarity before speed.
+ * template.c -- from the text of -T to fields, and from fields to layouts. Runs once,
+ * at start: clarity before speed.
  */
 #include "template.h"
 
@@ -21,13 +21,14 @@ const char *const template_macros[][2] = {
 	    "%L4_DST_PORT %PROTOCOL %IN_BYTES %OUT_BYTES %IN_PKTS %OUT_PKTS "
 	    "%FIRST_SWITCHED %LAST_SWITCHED %TCP_FLAGS %SRC_TOS %FLOW_END_REASON"},
 	{"@NTOPNG@",
-	    "%IN_SRC_MAC %OUT_DST_MAC %INPUT_SNMP %OUTPUT_SNMP %SRC_VLAN %IPV4_SRC_ADDR "
-	    "%IPV4_DST_ADDR %L4_SRC_PORT %L4_DST_PORT %IPV6_SRC_ADDR %IPV6_DST_ADDR "
-	    "%SRC_TOS %DST_TOS %IP_PROTOCOL_VERSION %PROTOCOL %L7_PROTO %L7_CONFIDENCE "
-	    "%IN_BYTES %IN_PKTS %OUT_BYTES %OUT_PKTS %FIRST_SWITCHED %LAST_SWITCHED "
-	    "%CLIENT_TCP_FLAGS %SERVER_TCP_FLAGS %L7_PROTO_RISK %L7_RISK_SCORE "
-	    "%EXPORTER_IPV4_ADDRESS %DIRECTION %SAMPLING_INTERVAL %TOTAL_FLOWS_EXP "
-	    "%NPROBE_IPV4_ADDRESS %NPROBE_INSTANCE_NAME %FLOW_SOURCE %UNIQUE_SOURCE_ID "
+	    "%IN_SRC_MAC %OUT_DST_MAC %INPUT_SNMP %OUTPUT_SNMP %SRC_VLAN "
+	    "%IPV4_SRC_ADDR %IPV4_DST_ADDR %L4_SRC_PORT %L4_DST_PORT %IPV6_SRC_ADDR "
+	    "%IPV6_DST_ADDR %SRC_TOS %DST_TOS %IP_PROTOCOL_VERSION %PROTOCOL "
+	    "%L7_PROTO %L7_CONFIDENCE %IN_BYTES %IN_PKTS %OUT_BYTES %OUT_PKTS "
+	    "%FIRST_SWITCHED %LAST_SWITCHED %CLIENT_TCP_FLAGS %SERVER_TCP_FLAGS "
+	    "%L7_PROTO_RISK %L7_RISK_SCORE %EXPORTER_IPV4_ADDRESS %DIRECTION "
+	    "%SAMPLING_INTERVAL %TOTAL_FLOWS_EXP %NPROBE_IPV4_ADDRESS "
+	    "%NPROBE_INSTANCE_NAME %FLOW_SOURCE %UNIQUE_SOURCE_ID "
 	    "%CLIENT_NW_LATENCY_MS %SERVER_NW_LATENCY_MS %APPL_LATENCY_MS "
 	    "%TCP_WIN_MAX_IN %TCP_WIN_MAX_OUT %OOORDER_IN_PKTS %OOORDER_OUT_PKTS "
 	    "%RETRANSMITTED_IN_PKTS %RETRANSMITTED_OUT_PKTS %SRC_FRAGMENTS "
@@ -89,7 +90,7 @@ add_name(struct parse *p, const char *name, bool in_macro)
 	if (f == NULL) {
 		near = field_nearest(name);
 		if (near == NULL)
-			return fail(p, "unknown field %%%s; --fields lists them all", name);
+			return fail(p, "unknown field %%%s; see --fields", name);
 		return fail(p, "unknown field %%%s; did you mean %%%s?", name, near);
 	}
 	if (f->get == NULL)
@@ -169,7 +170,8 @@ add_token(struct parse *p, const char *token)
 	if (token[0] == '@')
 		return add_macro(p, token);
 	if (field_find(token) != NULL)
-		return fail(p, "\"%s\" is neither %%FIELD nor @MACRO@; did you mean %%%s?",
+		return fail(p,
+		    "\"%s\" is neither %%FIELD nor @MACRO@; did you mean %%%s?",
 		    token, token);
 	return fail(p, "\"%s\" is neither %%FIELD nor @MACRO@", token);
 }
@@ -205,19 +207,21 @@ ipfix_element(const struct field *f, bool reverse)
 		.len = f->ipfix_len != 0 ? f->ipfix_len : f->len,
 		.type = f->type,
 	};
-	const struct field *forward = f->reverse != NULL ? field_find(f->reverse) : NULL;
+	const struct field *forward = NULL;
 
+	if (reverse && f->reverse != NULL)
+		forward = field_find(f->reverse);
 	if (f->type == FIELD_STRING)
 		e.len = FIELD_VARLEN;
 	if (f->type == FIELD_UPTIME) {
 		/* Nothing in a message tells the uptime's base: send the time itself.
-		   flowStartSysUpTime 22 becomes 152, flowEndSysUpTime 21 becomes 153. */
+		   flowStartSysUpTime 22 becomes 152, flowEndSysUpTime 21 153. */
 		e.id = f->id == 22 ? 152 : 153;
 		e.len = 8;
 		e.type = FIELD_MILLIS;
 	}
 	/* RFC 5103 §6.1 has reverse elements for IANA's alone. */
-	if (reverse && forward != NULL && forward->pen == 0) {
+	if (forward != NULL && forward->pen == 0) {
 		e.pen = FIELD_PEN_REVERSE;
 		e.id = forward->id;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* t_json.c -- the writer, and records: the whole text of some, the validity of all. */
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +56,7 @@ judge_string(const char *p, const char *end)
 			return NULL;
 		if (*p == 'u') {
 			for (unsigned i = 0; i < 4; i++)
-				if (++p == end || strchr("0123456789abcdef", *p) == NULL)
+				if (++p == end || !isxdigit((unsigned char)*p))
 					return NULL;
 		} else if (strchr("\"\\/bfnrt", *p) == NULL) {
 			return NULL;
@@ -277,8 +278,8 @@ test_escapes(void **state)
 static void
 test_all_bytes(void **state)
 {
-	static const uint8_t second[] = {0, '"', '\\', 'a', 0x7f, 0x80, 0x8f, 0x90, 0x9f,
-	    0xa0, 0xbf, 0xc0, 0xed, 0xff};
+	static const uint8_t second[] = {0, '"', '\\', 'a', 0x7f, 0x80, 0x8f, 0x90,
+	    0x9f, 0xa0, 0xbf, 0xc0, 0xed, 0xff};
 	struct json j;
 
 	(void)state;
@@ -367,9 +368,9 @@ flow_new(unsigned version)
 	f->key.port[1] = 53;
 	for (unsigned e = 0; e < 2; e++) {
 		if (version == 4)
-			memcpy(f->key.addr[e], "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\xc8", 15);
+			memcpy(f->key.addr[e] + 10, "\xff\xff\x0a\0\xc8", 5);
 		else
-			memcpy(f->key.addr[e], "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0", 15);
+			memcpy(f->key.addr[e], "\x20\x01\x0d\xb8", 4);
 		f->key.addr[e][15] = (uint8_t)(9 + e);
 		f->packets[e] = 1;
 		f->octets[e] = 60 + e;
@@ -409,7 +410,8 @@ test_record(void **state)
 	    "\"L4_SRC_PORT\":40000,\"L4_DST_PORT\":53,\"PROTOCOL\":17,\"IN_BYTES\":60,"
 	    "\"OUT_BYTES\":61,\"IN_PKTS\":1,\"OUT_PKTS\":1,"
 	    "\"FIRST_SWITCHED\":1700000000.123,\"LAST_SWITCHED\":1700000000.125,"
-	    "\"SRC_TOS\":0,\"FLOW_END_REASON\":1,\"APPL_LATENCY_MS\":2.500,"
+	    "\"TCP_FLAGS\":0,\"SRC_TOS\":0,\"FLOW_END_REASON\":1,"
+	    "\"APPL_LATENCY_MS\":2.500,"
 	    "\"IN_SRC_MAC\":\"02:ab:00:00:0f:00\",\"FLOW_START_SEC\":1700000000,"
 	    "\"FLOW_END_MILLISECONDS\":1700000000125,"
 	    "\"FLOW_END_MICROSECONDS\":1700000000125956}\n");
@@ -442,7 +444,8 @@ test_ids(void **state)
 	(void)state;
 	f->l7 = &l7;
 	json_init(&j);
-	parse("%IPV4_SRC_ADDR %L7_PROTO %L7_INFO %APPLICATION_ID %FLOW_SOURCE %FIRST_SWITCHED");
+	parse("%IPV4_SRC_ADDR %L7_PROTO %L7_INFO %APPLICATION_ID %FLOW_SOURCE "
+	      "%FIRST_SWITCHED");
 	json_record(&j, &t, &r, true);
 	check_text(&j,
 	    "{\"8\":\"10.0.200.9\",\"35632.118\":5,\"35632.539\":\"a\\nb\","

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* t_template.c -- -T: what it understands, what it refuses, and the layouts made of it. */
+/* t_template.c -- -T: what it understands, what it refuses, the layouts it makes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,8 +40,8 @@ element(const struct layout *l, const char *label)
 }
 
 static void
-check(const struct layout *l, const char *label, unsigned pen, unsigned id, unsigned len,
-    enum field_type type)
+check(const struct layout *l, const char *label, unsigned pen, unsigned id,
+    unsigned len, enum field_type type)
 {
 	const struct template_field *e = element(l, label);
 
@@ -108,6 +108,9 @@ test_default(void **state)
 	check_layout(&t.ip6, 6, 9);
 	check(&t.ip4, "FIRST_SWITCHED", 0, 22, 4, FIELD_UPTIME);
 	check(&t.ip4, "TCP_FLAGS", 0, 6, 1, FIELD_UINT);
+	parse("%TOTAL_BYTES_EXP", 10, BIFLOW_NTOP); /* unsigned64 with IANA */
+	check(&t.ip4, "TOTAL_BYTES_EXP", 0, 40, 8, FIELD_UINT);
+	parse("@DEFAULT@", 9, BIFLOW_NTOP);
 	assert_int_equal(t.ip4.fixed_len, 48);
 }
 
@@ -137,11 +140,12 @@ static void
 test_uniflow(void **state)
 {
 	(void)state;
-	parse("%IN_BYTES %OUT_BYTES %SERVER_TCP_FLAGS %IN_PKTS %DST_TOS", 10, BIFLOW_UNI);
+	parse("%IN_BYTES %OUT_BYTES %SERVER_TCP_FLAGS %IN_PKTS %DST_TOS", 10,
+	    BIFLOW_UNI);
 	assert_false(t.biflow);
 	assert_int_equal(t.ip4.n, 2);
 	assert_null(element(&t.ip4, "OUT_BYTES"));
-	/* Without a count of the way back a record is one direction, whatever the mode. */
+	/* Without a count of the way back a record is one direction, in any mode. */
 	parse("%IN_BYTES %IN_PKTS %DST_TOS", 10, BIFLOW_RFC5103);
 	assert_false(t.biflow);
 	check(&t.ip4, "DST_TOS", 0, 55, 1, FIELD_UINT);
@@ -150,8 +154,8 @@ test_uniflow(void **state)
 	assert_true(t.biflow);
 	parse("%IN_PKTS %OUT_PKTS", 5, BIFLOW_NTOP);
 	assert_true(t.biflow);
-	assert_int_equal(
-	    template_parse(&t, "%OUT_PKTS", 10, BIFLOW_UNI, true, err, sizeof(err)), -1);
+	assert_int_equal(-1,
+	    template_parse(&t, "%OUT_PKTS", 10, BIFLOW_UNI, true, err, sizeof(err)));
 }
 
 /* A field of the other family gives way to its twin, or goes. */
@@ -166,7 +170,8 @@ test_families(void **state)
 	check(&t.ip6, "IPV6_SRC_ADDR", 0, 27, 16, FIELD_IP6);
 	check(&t.ip6, "ICMP_IPV6_TYPE_CODE", 0, 139, 2, FIELD_UINT);
 	assert_int_equal(t.ip6.n, 3);
-	assert_ptr_equal(t.ip6.v[0].field, field_find("IPV6_SRC_ADDR")); /* order kept */
+	/* In the order given. */
+	assert_ptr_equal(t.ip6.v[0].field, field_find("IPV6_SRC_ADDR"));
 	parse("%IPV6_SRC_ADDR %IPV4_SRC_ADDR %PROTOCOL", 9, BIFLOW_NTOP);
 	assert_int_equal(t.n, 3);
 	assert_int_equal(t.ip4.n, 2);
@@ -198,10 +203,12 @@ static void
 test_times(void **state)
 {
 	(void)state;
-	parse("%FIRST_SWITCHED %FLOW_START_MILLISECONDS %LAST_SWITCHED", 10, BIFLOW_NTOP);
+	parse("%FIRST_SWITCHED %FLOW_START_MILLISECONDS %LAST_SWITCHED", 10,
+	    BIFLOW_NTOP);
 	assert_int_equal(t.n, 3);
 	assert_int_equal(t.ip4.n, 2);
-	parse("%FIRST_SWITCHED %FLOW_START_MILLISECONDS %LAST_SWITCHED", 9, BIFLOW_NTOP);
+	parse("%FIRST_SWITCHED %FLOW_START_MILLISECONDS %LAST_SWITCHED", 9,
+	    BIFLOW_NTOP);
 	assert_int_equal(t.ip4.n, 3);
 	parse("%flowStartMicroseconds", 10, BIFLOW_NTOP);
 	check(&t.ip4, "FLOW_START_MICROSECONDS", 0, 154, 8, FIELD_MICROS);
@@ -211,7 +218,8 @@ static void
 test_strings(void **state)
 {
 	(void)state;
-	parse("%L7_PROTO_NAME %TLS_SERVER_NAME %PROTOCOL %APPLICATION_ID", 10, BIFLOW_NTOP);
+	parse("%L7_PROTO_NAME %TLS_SERVER_NAME %PROTOCOL %APPLICATION_ID", 10,
+	    BIFLOW_NTOP);
 	check(&t.ip4, "L7_PROTO_NAME", 35632, 119, FIELD_VARLEN, FIELD_STRING);
 	check(&t.ip4, "APPLICATION_ID", 0, 95, 7, FIELD_OCTETS);
 	assert_true(t.ip4.has_varlen);
@@ -249,9 +257,9 @@ test_macros(void **state)
 	assert_true(t.n < all);
 	assert_int_equal(t.need, FIELD_NEED_STATISTICS);
 	for (unsigned i = 0; template_macros[i][0] != NULL; i++)
-		assert_int_equal(template_parse(&t, template_macros[i][0], 10, BIFLOW_UNI,
-				     false, err, sizeof(err)),
-		    0);
+		assert_int_equal(0,
+		    template_parse(&t, template_macros[i][0], 10, BIFLOW_UNI, false,
+			err, sizeof(err)));
 }
 
 static void
@@ -264,7 +272,8 @@ test_errors(void **state)
 	    "unknown field %IN_BITES; did you mean %IN_BYTES?");
 	assert_string_equal(err, "unknown field %IN_BITES; did you mean %IN_BYTES?");
 	refuse("%HOW_WOULD_I_KNOW_THIS", true, "--fields");
-	refuse("%SRC_PROC_NAME", true, "%SRC_PROC_NAME cannot be filled: needs an agent");
+	refuse("%SRC_PROC_NAME", true,
+	    "%SRC_PROC_NAME cannot be filled: needs an agent");
 	refuse("%bgpSourceAsNumber", true, "%SRC_AS cannot be filled");
 	refuse("%L7_PROTO", false, "%L7_PROTO needs nDPI");
 	refuse("IN_BYTES", true, "did you mean %IN_BYTES?");
@@ -298,7 +307,7 @@ test_print(void **state)
 	parse("%IN_BYTES %L7_PROTO_NAME %FIRST_SWITCHED", 10, BIFLOW_NTOP);
 	template_print(&t, 257, f);
 	fclose(f);
-	assert_non_null(strstr(text, "template 257, IPv4: 3 fields, at least 17 bytes"));
+	assert_non_null(strstr(text, "template 257, IPv4: 3 fields, at least 17 b"));
 	assert_non_null(strstr(text, "template 258, IPv6"));
 	assert_non_null(strstr(text, "     0  1                8  %IN_BYTES\n"));
 	assert_non_null(strstr(text, "     8  35632.119      var  %L7_PROTO_NAME\n"));

@@ -79,7 +79,7 @@ void	 capture_stats(struct capture *, struct capture_stats *);
 void	 capture_progress(const struct capture *, uint64_t *done, uint64_t *size);
 
 const char *capture_name(const struct capture *);  /* as it was given */
-const char *capture_error(const struct capture *); /* name, and why CAPTURE_ERROR or _GONE */
+const char *capture_error(const struct capture *); /* name and reason */
 
 /* True if NAME is an interface of this host (else -i NAME is taken for a file). */
 bool	 capture_is_interface(const char *name);

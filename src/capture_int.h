@@ -66,7 +66,7 @@ struct capture {
 	struct capture_stats stats; /* as of the last sample */
 	uint32_t seen_recv, seen_drop, seen_ifdrop; /* libpcap's figures at that time */
 	int64_t ifdropped; /* may dip below zero for a moment, see live_sample() */
-	uint64_t joined_us; /* when the handle joined its fanout group, 0: none */
+	uint64_t joined_us; /* when the handle joined its group, 0: long ago or never */
 	uint64_t early;	    /* frames from before that, left out */
 };
 

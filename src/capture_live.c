@@ -22,6 +22,7 @@
 #include "log.h"
 
 #define DISPATCH_MAX 512
+#define EARLY_MAX_US 1000000
 
 static uint64_t
 now_us(void)
@@ -162,6 +163,21 @@ live_close(struct capture *c)
 	c->pcap = NULL;
 }
 
+/*
+ * Was the frame there before the handle joined its group? Over with the first that was
+ * not, or that is far off because the clock was set back.
+ */
+static bool
+live_early(struct capture *c, uint64_t ts_us)
+{
+	if (ts_us < c->joined_us && c->joined_us - ts_us < EARLY_MAX_US) {
+		c->early++;
+		return true;
+	}
+	c->joined_us = 0;
+	return false;
+}
+
 static void
 live_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
 {
@@ -176,10 +192,8 @@ live_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
 	    .port = c->options.port,
 	};
 
-	if (f.ts_us < c->joined_us) {
-		c->early++;
+	if (c->joined_us != 0 && live_early(c, f.ts_us))
 		return;
-	}
 	call->handed++;
 	call->sink(call->arg, &f, 1);
 }

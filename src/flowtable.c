@@ -265,15 +265,16 @@ static struct flow_detail *
 detail_get(struct flowtable *t)
 {
 	struct flow_detail *d;
-	unsigned i;
+	unsigned i, n;
 
 	if (t->detail_free == NULL && t->nslabs < t->max_slabs) {
 		struct flow_detail *slab = calloc(DETAIL_SLAB, sizeof(*slab));
 
 		if (slab == NULL)
 			return NULL;
+		n = t->opt.details - t->nslabs * DETAIL_SLAB; /* the last one has fewer */
 		t->slab[t->nslabs++] = slab;
-		for (i = 0; i < DETAIL_SLAB; i++) {
+		for (i = 0; i < DETAIL_SLAB && i < n; i++) {
 			slab[i].next_free = t->detail_free;
 			t->detail_free = &slab[i];
 		}
@@ -454,9 +455,21 @@ sweep_list(struct flowtable *t, enum list l, unsigned *budget)
 	return NEVER;
 }
 
+/* The reason for which F, without a packet until NOW_US, is over; NONE: it may go on. */
+static enum flow_end
+flowtable_silent(const struct flowtable *t, const struct flow *f, uint64_t now_us)
+{
+	uint64_t timeout = list_timeout(t, f->list);
+
+	if (now_us <= f->last_us + timeout || t->clock_us <= f->lru_us + timeout)
+		return FLOW_END_NONE;
+	return f->list == LIST_CLOSING ? FLOW_END_DETECTED : FLOW_END_IDLE;
+}
+
 static uint64_t
 sweep_age(struct flowtable *t, unsigned *budget)
 {
+	enum flow_end over;
 	struct flow *f;
 
 	while ((f = list_head(t, LIST_AGE)) != NULL) {
@@ -465,7 +478,12 @@ sweep_age(struct flowtable *t, unsigned *budget)
 		if (*budget == 0)
 			return t->clock_us;
 		(*budget)--;
-		flowtable_report(t, f);
+		/* it may stand in its list behind one that was used a little later */
+		over = flowtable_silent(t, f, t->clock_us);
+		if (over != FLOW_END_NONE)
+			flowtable_end(t, f, over);
+		else
+			flowtable_report(t, f);
 	}
 	return NEVER;
 }
@@ -566,13 +584,11 @@ static enum flow_end
 flowtable_over(const struct flowtable *t, const struct flow *f, const struct packet *pkt,
     unsigned dir)
 {
-	uint64_t timeout = list_timeout(t, f->list);
+	enum flow_end over = flowtable_silent(t, f, pkt->ts_us);
 
-	if (pkt->ts_us > f->last_us + timeout && t->clock_us > f->lru_us + timeout)
-		return f->list == LIST_CLOSING ? FLOW_END_DETECTED : FLOW_END_IDLE;
-	if (f->key.proto == 6 && flowtcp_reopens(f, pkt, dir))
-		return FLOW_END_DETECTED;
-	return FLOW_END_NONE;
+	if (over == FLOW_END_NONE && f->key.proto == 6 && flowtcp_reopens(f, pkt, dir))
+		over = FLOW_END_DETECTED;
+	return over;
 }
 
 /* Move F to where its state and time of last use belong. */

@@ -24,6 +24,7 @@ PROBE = Path(os.environ.get('MCPROBE', REPO / 'mcprobe'))
 CORPUS = Path(os.environ.get('MCPROBE_CORPUS', REPO.parent / 'shared' / 'corpus'))
 SANITIZED = bool(os.environ.get('MCPROBE_SANITIZED'))
 SLOW = 5 if SANITIZED else 1  # factor on what may take long
+OUTPUT_MAX = 256 << 20  # octets a probe may write to a file
 FOREVER = ['-t', '1000000000', '-d', '1000000000']
 sys.path.insert(0, str(REPO / 'tests' / 'gen'))
 
@@ -219,18 +220,26 @@ def start():
         r.end()
 
 
-def probe(*args, stdin=None, timeout=60, measure=False, cwd=None):
-    """Run the probe to its end. MEASURE: time and peak memory too."""
-    command = [str(PROBE), *map(str, args)]
-    if not measure:
-        p = subprocess.run(command, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout * SLOW, cwd=cwd)
-        return Result(p.returncode, p.stdout, p.stderr)
+def limit_output():
+    """In the child: a probe that writes without end is stopped by SIGXFSZ."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT_MAX, OUTPUT_MAX))
+
+
+def probe(*args, stdin=None, timeout=60, cwd=None):
+    """Run the probe to its end, or to SIGKILL after TIMEOUT seconds."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         before = time.monotonic()
-        p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        p = subprocess.Popen([str(PROBE), *map(str, args)], cwd=cwd, stdout=out, stderr=err,
+                             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                             preexec_fn=limit_output)
         alarm = threading.Timer(timeout * SLOW, p.kill)
         alarm.start()
+        if stdin:
+            try:
+                p.stdin.write(stdin)
+                p.stdin.close()
+            except BrokenPipeError:
+                pass
         _, status, usage = os.wait4(p.pid, 0)
         alarm.cancel()
         p.returncode = os.waitstatus_to_exitcode(status)

@@ -26,10 +26,9 @@ EXPECTED = expected()
 def run(path, *options):
     r = probe('-i', path, '--json', '/dev/null', '-V', 10, '--ipfix-file', '/dev/null', '-T',
               T + ' @DEFAULT@ %L7_PROTO_NAME %L7_INFO %NUM_PKTS_UP_TO_128_BYTES %TCP_WIN_MAX_IN',
-              *options, timeout=SECONDS * 3, measure=True)
+              *options, timeout=SECONDS * 3)
     if r.status == 2 and 'nDPI' in r.text:
-        r = probe('-i', path, '--json', '/dev/null', '-T', T, *options, timeout=SECONDS * 3,
-                  measure=True)
+        r = probe('-i', path, '--json', '/dev/null', '-T', T, *options, timeout=SECONDS * 3)
     assert 'Sanitizer' not in r.text and 'runtime error' not in r.text, r.text[-3000:]
     assert r.status in (0, 1), 'status %d: %s' % (r.status, r.text[-1500:])
     assert r.seconds < SECONDS * SLOW

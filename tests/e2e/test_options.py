@@ -23,8 +23,6 @@ from conftest import OPTIONS, REPO, T, flows, probe
     (['-p', '1/2/1/1/1'], ['aggregation']),
     (['-L', '10.0.0.0/33'], ['10.0.0.0/33']),
     (['-N', 'both'], ['both']),
-    (['-n', 'nowhere'], ['nowhere']),
-    (['-n', '127.0.0.1:99999'], ['99999']),
     (['--split', 'dns'], ['dns']),
     (['--resp', '6380'], ['6380']),
     (['--speed', 'fast'], ['fast']),
@@ -42,6 +40,13 @@ def test_mistakes(captures, args, names):
         assert name in r.text
     assert r.out == b''
     assert len(r.text.splitlines()) <= 5  # not the whole help
+
+
+@pytest.mark.parametrize('where', ['no-such-host.invalid:2055', '127.0.0.1:99999', 'sctp://127.0.0.1:1'])
+def test_bad_collector(captures, where):
+    r = probe('-i', captures('dns'), '-n', where)
+    assert r.status in (1, 2)
+    assert where in r.text or where.split('//')[-1] in r.text
 
 
 def test_no_input():
@@ -63,7 +68,7 @@ def test_help():
     text = r.out.decode()
     for name in OPTIONS:
         assert re.search(r'--%s\b' % name, text), name
-    assert all(len(line) <= 100 for line in text.splitlines())
+    assert all(len(line.rstrip()) <= 100 for line in text.splitlines())
     assert probe('-h').ok().out == r.out
 
 

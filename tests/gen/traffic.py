@@ -6,8 +6,8 @@ usage: traffic.py -o OUT.pcap [--format pcap|pcap-ns|pcap-be|pcapng] [--what LIS
                   [--seed N] [--flows N] [--packets N] [--seconds N] [--snaplen N]
                   [--truth FILE] [--truth-outer FILE]
 
-LIST names scenes, by commas: all (every scene but long), one of them, or one of the two
-for load tests, which stand alone:
+LIST names scenes, by commas; all is every scene but long. Two are for load tests and
+stand alone:
   many      --flows N conversations (every third TCP) of --packets P each (4), side by
             side within --seconds S (8)
   synflood  --flows N SYNs from as many addresses to one server within 0.4 s
@@ -569,12 +569,12 @@ def arguments():
     p.add_argument('--truth')
     p.add_argument('--truth-outer')
     a = p.parse_args()
-    names = a.what.split(',')
-    if a.what == 'all':
-        names = [n for n in SCENES if n not in EXTRA]
+    names = []
+    for name in a.what.split(','):
+        names += [n for n in SCENES if n not in EXTRA] if name == 'all' else [name]
     bad = [n for n in names if n not in SCENES and n not in LOAD]
     if bad or (len(names) > 1 and set(names) & set(LOAD)):
-        p.error('--what: all, many, synflood, or some of ' + ','.join(SCENES))
+        p.error('--what: many, synflood, or some of all,' + ','.join(SCENES))
     if a.flows < 1 or a.packets < 1:
         p.error('--flows and --packets start at 1')
     return a, names

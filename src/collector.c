@@ -47,8 +47,8 @@ void
 collector_gone(struct collector *c, const char *why)
 {
 	if (!c->down)
-		log_warn("collector %s: %s; records for it are lost until it is back",
-		    c->spec, why);
+		log_warn("collector %s: %s; records for it %s until it is back", c->spec,
+		    why, c->tcp ? "wait" : "are lost");
 	c->down = true;
 }
 

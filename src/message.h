@@ -32,7 +32,7 @@ struct message_head {
 	uint8_t engine_type, engine_id;
 };
 
-/* An element of an options template; LEN may be FIELD_VARLEN in IPFIX. */
+/* An element of an options template. */
 struct option_field {
 	uint16_t id; /* in NetFlow v9 a scope's is a scope type (RFC 3954 §6.1) */
 	uint16_t len;

@@ -4,6 +4,7 @@
  *
  * In v9 every scope is the system; in IPFIX it is what the record is about. Sampling is
  * always told, 1 in 1 too: a collector that hears nothing may take the rate for 0.
+ * Strings have a fixed length in IPFIX too: nfcapd takes option records of no other.
  */
 #include "options_data.h"
 
@@ -20,6 +21,7 @@ enum {
 	IE_EXPORTED_MESSAGES = 41,
 	IE_EXPORTED_RECORDS = 42,
 	IE_INTERFACE_NAME = 82,
+	IE_INTERFACE_DESCRIPTION = 83,
 	IE_APPLICATION_DESCRIPTION = 94,
 	IE_APPLICATION_ID = 95,
 	IE_APPLICATION_NAME = 96,
@@ -35,45 +37,63 @@ enum {
 #define SELECTOR_ID	       1 /* the probe has one selector */
 #define ENGINE_PANA_L7_PEN     20 /* RFC 6759 §4.1: a PEN's own selectors */
 
+/* Their templates' ids follow those of the flows in this order. */
 enum option_kind {
 	OPTION_SAMPLING,
-	OPTION_PSAMP,
 	OPTION_STATISTICS,
-	OPTION_APPLICATIONS,
 	OPTION_INTERFACES,
+	OPTION_APPLICATIONS,
+	OPTION_KINDS
 };
 
-static const struct option_layout v9_layouts[] = {
+/*
+ * Statistics repeat the sampling interval: nfcapd 1.7.1 takes 34 only from records that
+ * have no 35, all others want both.
+ */
+static const struct option_layout v9_layouts[OPTION_KINDS] = {
 	[OPTION_SAMPLING] = {1, 3, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_SAMPLING_INTERVAL, 4},
 	    {IE_SAMPLING_ALGORITHM, 1}}},
-	[OPTION_PSAMP] = {1, 5, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_SELECTOR_ID, 8},
+	[OPTION_STATISTICS] = {1, 5, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_EXPORTED_OCTETS, 8},
+	    {IE_EXPORTED_MESSAGES, 8}, {IE_EXPORTED_RECORDS, 8},
+	    {IE_SAMPLING_INTERVAL, 4}}},
+	[OPTION_INTERFACES] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4},
+	    {IE_INGRESS_INTERFACE, 4}, {IE_INTERFACE_NAME, 32},
+	    {IE_INTERFACE_DESCRIPTION, 32}}},
+	[OPTION_APPLICATIONS] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_APPLICATION_ID, 7},
+	    {IE_APPLICATION_NAME, 24}, {IE_APPLICATION_DESCRIPTION, 33}}},
+};
+
+static const struct option_layout ipfix_layouts[OPTION_KINDS] = {
+	[OPTION_SAMPLING] = {1, 3, {{IE_OBSERVATION_DOMAIN, 4}, {IE_SAMPLING_INTERVAL, 4},
+	    {IE_SAMPLING_ALGORITHM, 1}}},
+	[OPTION_STATISTICS] = {1, 5, {{IE_OBSERVATION_DOMAIN, 4}, {IE_EXPORTED_OCTETS, 8},
+	    {IE_EXPORTED_MESSAGES, 8}, {IE_EXPORTED_RECORDS, 8},
+	    {IE_SAMPLING_INTERVAL, 4}}},
+	[OPTION_INTERFACES] = {1, 3, {{IE_INGRESS_INTERFACE, 4}, {IE_INTERFACE_NAME, 32},
+	    {IE_INTERFACE_DESCRIPTION, 32}}},
+	[OPTION_APPLICATIONS] = {1, 3, {{IE_APPLICATION_ID, 7}, {IE_APPLICATION_NAME, 24},
+	    {IE_APPLICATION_DESCRIPTION, 33}}},
+};
+
+/* With --sampling-options psamp: no 34 at all, or the rate might count twice. */
+static const struct option_layout v9_psamp[] = {
+	[OPTION_SAMPLING] = {1, 5, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_SELECTOR_ID, 8},
 	    {IE_SELECTOR_ALGORITHM, 2}, {IE_SAMPLING_PACKET_INTERVAL, 4},
 	    {IE_SAMPLING_PACKET_SPACE, 4}}},
 	[OPTION_STATISTICS] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_EXPORTED_OCTETS, 8},
 	    {IE_EXPORTED_MESSAGES, 8}, {IE_EXPORTED_RECORDS, 8}}},
-	[OPTION_APPLICATIONS] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_APPLICATION_ID, 7},
-	    {IE_APPLICATION_NAME, 24}, {IE_APPLICATION_DESCRIPTION, 32}}},
-	[OPTION_INTERFACES] = {1, 3, {{NETFLOW9_SCOPE_SYSTEM, 4},
-	    {IE_INGRESS_INTERFACE, 4}, {IE_INTERFACE_NAME, 32}}},
 };
 
-static const struct option_layout ipfix_layouts[] = {
-	[OPTION_SAMPLING] = {1, 3, {{IE_OBSERVATION_DOMAIN, 4}, {IE_SAMPLING_INTERVAL, 4},
-	    {IE_SAMPLING_ALGORITHM, 1}}},
-	[OPTION_PSAMP] = {1, 4, {{IE_SELECTOR_ID, 8}, {IE_SELECTOR_ALGORITHM, 2},
+static const struct option_layout ipfix_psamp[] = {
+	[OPTION_SAMPLING] = {1, 4, {{IE_SELECTOR_ID, 8}, {IE_SELECTOR_ALGORITHM, 2},
 	    {IE_SAMPLING_PACKET_INTERVAL, 4}, {IE_SAMPLING_PACKET_SPACE, 4}}},
 	[OPTION_STATISTICS] = {1, 4, {{IE_OBSERVATION_DOMAIN, 4}, {IE_EXPORTED_OCTETS, 8},
 	    {IE_EXPORTED_MESSAGES, 8}, {IE_EXPORTED_RECORDS, 8}}},
-	[OPTION_APPLICATIONS] = {1, 3, {{IE_APPLICATION_ID, 7},
-	    {IE_APPLICATION_NAME, FIELD_VARLEN},
-	    {IE_APPLICATION_DESCRIPTION, FIELD_VARLEN}}},
-	[OPTION_INTERFACES] = {1, 2, {{IE_INGRESS_INTERFACE, 4},
-	    {IE_INTERFACE_NAME, FIELD_VARLEN}}},
 };
 
 /* One record being put together: longer than any. */
 struct row {
-	uint8_t buf[1024];
+	uint8_t buf[128];
 	uint8_t *end;
 };
 
@@ -84,24 +104,17 @@ is_v9(const struct message *m)
 }
 
 static const struct option_layout *
-layout_of(const struct message *m, enum option_kind kind)
+layout_of(const struct options_source *s, const struct message *m, enum option_kind kind)
 {
+	if (s->psamp && kind <= OPTION_STATISTICS)
+		return is_v9(m) ? &v9_psamp[kind] : &ipfix_psamp[kind];
 	return is_v9(m) ? &v9_layouts[kind] : &ipfix_layouts[kind];
 }
 
-static enum option_kind
-sampling_kind(const struct options_source *s)
-{
-	return s->psamp ? OPTION_PSAMP : OPTION_SAMPLING;
-}
-
-/* Both forms of sampling share an id: a run has but one. */
 static uint16_t
 template_id(const struct options_source *s, enum option_kind kind)
 {
-	unsigned after = kind > OPTION_PSAMP ? kind - OPTION_PSAMP : 0;
-
-	return (uint16_t)(s->template_id + 2 + after);
+	return (uint16_t)(s->template_id + 2 + kind);
 }
 
 /* Begin a record whose scope, in v9 always and in IPFIX if DOMAIN, is the whole probe. */
@@ -118,14 +131,8 @@ row_begin(struct row *r, const struct options_source *s, const struct message *m
 static void
 row_text(struct row *r, const struct option_layout *o, unsigned field, const char *text)
 {
-	unsigned len = (unsigned)strnlen(text, FIELD_STRING_MAX), max = o->v[field].len;
+	unsigned max = o->v[field].len, len = (unsigned)strnlen(text, max);
 
-	if (max == FIELD_VARLEN) {
-		r->end = message_put_varlen(r->end, text, len);
-		return;
-	}
-	if (len > max)
-		len = max;
 	memcpy(r->end, text, len);
 	memset(r->end + len, 0, max - len);
 	r->end += max;
@@ -135,13 +142,10 @@ static bool
 row_end(struct row *r, const struct options_source *s, struct message *m,
     enum option_kind kind)
 {
-	const struct option_layout *o = layout_of(m, kind);
-	unsigned i, least = 0, len = (unsigned)(r->end - r->buf);
+	unsigned len = (unsigned)(r->end - r->buf);
 	uint8_t *p;
 
-	for (i = 0; i < o->n; i++)
-		least += o->v[i].len == FIELD_VARLEN ? 1 : o->v[i].len;
-	p = message_room(m, template_id(s, kind), least, len);
+	p = message_room(m, template_id(s, kind), len, len);
 	if (p == NULL)
 		return false;
 	memcpy(p, r->buf, len);
@@ -165,28 +169,26 @@ fill_template(struct options_cursor *c, const struct options_source *s,
 }
 
 static bool
-has_kind(const struct options_source *s, unsigned kind)
+has_kind(const struct options_source *s, enum option_kind kind)
 {
 	switch (kind) {
-	case OPTION_SAMPLING:
-		return !s->psamp;
-	case OPTION_PSAMP:
-		return s->psamp;
-	case OPTION_APPLICATIONS:
-		return s->names != NULL;
 	case OPTION_INTERFACES:
 		return s->nports > 0;
+	case OPTION_APPLICATIONS:
+		return s->names != NULL;
+	default:
+		return true;
 	}
-	return true;
 }
 
 static bool
 fill_option_templates(struct options_cursor *c, const struct options_source *s,
     struct message *m)
 {
-	for (; c->row <= OPTION_INTERFACES; c->row++) {
+	for (; c->row < OPTION_KINDS; c->row++) {
 		if (has_kind(s, c->row) &&
-		    !m->format->options(m, template_id(s, c->row), layout_of(m, c->row)))
+		    !m->format->options(m, template_id(s, c->row),
+			layout_of(s, m, c->row)))
 			return false;
 	}
 	return true;
@@ -210,7 +212,7 @@ fill_sampling(struct options_cursor *c, const struct options_source *s,
 		r.end = wire_put32(r.end, s->sampling);
 		r.end = wire_put8(r.end, SAMPLING_DETERMINISTIC);
 	}
-	return row_end(&r, s, m, sampling_kind(s));
+	return row_end(&r, s, m, OPTION_SAMPLING);
 }
 
 static bool
@@ -224,6 +226,8 @@ fill_statistics(struct options_cursor *c, const struct options_source *s,
 	r.end = wire_put64(r.end, s->octets);
 	r.end = wire_put64(r.end, s->messages);
 	r.end = wire_put64(r.end, s->records);
+	if (!s->psamp)
+		r.end = wire_put32(r.end, s->sampling);
 	return row_end(&r, s, m, OPTION_STATISTICS);
 }
 
@@ -231,7 +235,7 @@ static bool
 fill_applications(struct options_cursor *c, const struct options_source *s,
     struct message *m)
 {
-	const struct option_layout *o = layout_of(m, OPTION_APPLICATIONS);
+	const struct option_layout *o = layout_of(s, m, OPTION_APPLICATIONS);
 	unsigned n = s->names != NULL ? dpi_names_count(s->names) : 0;
 	unsigned text = o->n - 2;
 	char about[32];
@@ -247,6 +251,11 @@ fill_applications(struct options_cursor *c, const struct options_source *s,
 		row_text(&r, o, text + 1, about);
 		if (!row_end(&r, s, m, OPTION_APPLICATIONS))
 			return false;
+		/* One to a set of IPFIX, and 64 octets that need no padding: nfcapd 1.7.1
+		   does not count the scope in a record's length and takes up to 7 octets
+		   behind a record for padding. */
+		if (!is_v9(m))
+			message_close_set(m);
 	}
 	return true;
 }
@@ -255,16 +264,19 @@ static bool
 fill_interfaces(struct options_cursor *c, const struct options_source *s,
     struct message *m)
 {
-	const struct option_layout *o = layout_of(m, OPTION_INTERFACES);
+	const struct option_layout *o = layout_of(s, m, OPTION_INTERFACES);
 	struct row r;
 
 	for (; c->row < s->nports; c->row++) {
 		row_begin(&r, s, m, false);
 		r.end = wire_put32(r.end, s->in_ifindex >= 0 ? (uint32_t)s->in_ifindex :
 							       s->ports[c->row].index);
+		row_text(&r, o, o->n - 2, s->ports[c->row].name);
 		row_text(&r, o, o->n - 1, s->ports[c->row].name);
 		if (!row_end(&r, s, m, OPTION_INTERFACES))
 			return false;
+		/* One to a set: nfcapd 1.7.1 does not count 82 in a record's length. */
+		message_close_set(m);
 		/* One index for all is told once. */
 		if (s->in_ifindex >= 0)
 			break;

@@ -13,7 +13,7 @@
 enum options_part {
 	OPTIONS_TEMPLATES = 1 << 0,  /* all templates, and the sampling rate */
 	OPTIONS_STATISTICS = 1 << 1,
-	OPTIONS_TABLES = 1 << 2,     /* applications and interfaces; ~10 messages */
+	OPTIONS_TABLES = 1 << 2,     /* applications and interfaces; ~12 messages */
 	OPTIONS_ALL = 7,
 };
 

@@ -24,7 +24,9 @@ finish()
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+BOLD= PLAIN=
+[ ! -t 1 ] || BOLD=$'\033[1m' PLAIN=$'\033[0m'
+title() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN"; }
 die() { echo "demo: $*" >&2; exit 1; }
 
 # quiet WHAT COMMAND...: its output only if it fails.
@@ -43,9 +45,10 @@ quiet()
 }
 
 compile()
-{
+(
+	rm -rf "$BUILD/obj"
 	mkdir -p "$BUILD/obj" && cd "$BUILD/obj" && "$BUILD/src/configure" -q && make -s -j2
-}
+)
 
 # Octets that wait in the receive buffer of UDP port $1 on this host; nothing if no
 # process has the port.
@@ -118,16 +121,18 @@ wait "$COLLECTOR" 2>/dev/null
 COLLECTOR=
 
 title "4. The collector's view: the largest of the flows nfdump found"
-nfdump -R "$WORK/flows" -q -N -O bytes -c 20 -o 'fmt:%ts %td %pr %sap -> %dap %flg %pkt %byt' |
-    cut -c1-110
+echo "  proto      seconds          source           destination             flags" \
+    "     packets out, in        octets out, in"
+nfdump -R "$WORK/flows" -q -N -O bytes -c 20 \
+    -o 'fmt:%pr %td %sap -> %dap %flg %ipkt %opkt %ibyt %obyt' 2>/dev/null
 
 title "5. The probe's own view: flows as JSON"
-python3 - "$WORK/flows.json" <<'END'
+python3 - "$WORK/flows.json" "$BOLD" "$PLAIN" <<'END'
 import collections, json, sys
 flows = [json.loads(line) for line in open(sys.argv[1])]
 shown, seen = [], set()
 for f in sorted(flows, key=lambda f: -f.get('IN_BYTES', 0) - f.get('OUT_BYTES', 0)):
-    name = f.get('L7_PROTO_NAME', 'Unknown').split('.')[0]
+    name = f.get('L7_PROTO_NAME', 'unknown').split('.')[0]
     if name not in seen and len(shown) < 2:
         seen.add(name)
         shown.append(f)
@@ -140,10 +145,10 @@ for f in shown:
 top = collections.Counter()
 count = collections.Counter()
 for f in flows:
-    name = f.get('L7_PROTO_NAME', '(without nDPI)')
+    name = f.get('L7_PROTO_NAME', 'unknown')
     top[name] += f.get('IN_BYTES', 0) + f.get('OUT_BYTES', 0)
     count[name] += 1
-print('\n\033[1m6. Top applications\033[0m')
+print('\n%s6. Top applications%s' % tuple(sys.argv[2:]))
 print('  %-28s %6s %10s' % ('application', 'flows', 'octets'))
 for name, octets in top.most_common(10):
     print('  %-28s %6d %10d' % (name, count[name], octets))
@@ -164,9 +169,11 @@ title "Where to go next"
 cat <<END
   README.md                              what mcprobe is, and the tour
   man $BUILD/obj/man/mcprobe.8
+                                         every option
   $PROBE --help
   sudo $PROBE -i eth0 --json - -T "@DEFAULT@ %L7_PROTO_NAME"
                                          the same, live; Ctrl-C ends it and flushes
-  $PROBE --fields                        what can stand in -T
+  $PROBE --fields
+                                         what can stand in -T
   ./check.sh                             every build and every test
 END

@@ -89,7 +89,7 @@ decode_snap(struct cursor *c, const uint8_t *p)
 	case 0x0080c2: /* RFC 2684 §5.2: bridged Ethernet, with and without FCS */
 		if (pid != 1 && pid != 7)
 			return COUNTER_DROP_NOT_IP;
-		/* the header is padded to a multiple of four only over ATM */
+		/* two bytes of padding over ATM, none elsewhere */
 		if (cursor_left(c, p) >= 7 && p[5] == 0 && p[6] == 0)
 			return decode_ethernet(c, p + 7);
 		return decode_ethernet(c, p + 5);
@@ -373,34 +373,50 @@ decode_pktap(struct cursor *c, const uint8_t *p)
 				  COUNTER_DROP_NOT_IP;
 }
 
-static bool
-family_is_ip(uint32_t family)
+/* The IP version of an address family, or 0. AF_INET6 is 10 on Linux, 24 on NetBSD and
+ * OpenBSD, 28 on FreeBSD, 30 on Darwin. */
+static unsigned
+family_version(uint32_t family)
 {
-	/* AF_INET; AF_INET6 on Linux, NetBSD and OpenBSD, FreeBSD, Darwin */
-	return family == 2 || family == 10 || family == 24 || family == 28 ||
-	    family == 30;
+	switch (family) {
+	case 2:
+		return 4;
+	case 10:
+	case 24:
+	case 28:
+	case 30:
+		return 6;
+	default:
+		return 0;
+	}
 }
 
-/* NULL and LOOP: an address family in the byte order of a host we know nothing of. */
+/* A family in the byte order of a host we know nothing of, then IP LEN bytes on. */
+static enum counter
+decode_family(struct cursor *c, const uint8_t *p, uint32_t len)
+{
+	unsigned version;
+
+	if (cursor_left(c, p) < len)
+		return COUNTER_DROP_LINK_SHORT;
+	version = family_version(le32(p));
+	if (version == 0)
+		version = family_version(be32(p));
+	return version != 0 ? decode_ip_as(c, version, p + len) : COUNTER_DROP_NOT_IP;
+}
+
+/* NULL and LOOP: nothing but the family. */
 static enum counter
 decode_null(struct cursor *c, const uint8_t *p)
 {
-	if (cursor_left(c, p) < 4)
-		return COUNTER_DROP_LINK_SHORT;
-	if (!family_is_ip(le32(p)) && !family_is_ip(be32(p)))
-		return COUNTER_DROP_NOT_IP;
-	return decode_ip(c, p + 4);
+	return decode_family(c, p, 4);
 }
 
-/* OpenBSD's enc: family in host order, SPI, flags. */
+/* OpenBSD's enc: family, SPI, flags. */
 static enum counter
 decode_enc(struct cursor *c, const uint8_t *p)
 {
-	if (cursor_left(c, p) < 12)
-		return COUNTER_DROP_LINK_SHORT;
-	if (!family_is_ip(le32(p)) && !family_is_ip(be32(p)))
-		return COUNTER_DROP_NOT_IP;
-	return decode_ip(c, p + 12);
+	return decode_family(c, p, 12);
 }
 
 /* The packet filter's log: length without its padding to 4 bytes, family. */
@@ -416,7 +432,21 @@ decode_pflog(struct cursor *c, const uint8_t *p)
 		return COUNTER_DROP_LINK_BAD;
 	if (cursor_left(c, p) < len)
 		return COUNTER_DROP_LINK_SHORT;
-	return family_is_ip(p[1]) ? decode_ip(c, p + len) : COUNTER_DROP_NOT_IP;
+	if (family_version(p[1]) == 0)
+		return COUNTER_DROP_NOT_IP;
+	return decode_ip_as(c, family_version(p[1]), p + len);
+}
+
+static enum counter
+decode_link_ip4(struct cursor *c, const uint8_t *p)
+{
+	return decode_ip_as(c, 4, p);
+}
+
+static enum counter
+decode_link_ip6(struct cursor *c, const uint8_t *p)
+{
+	return decode_ip_as(c, 6, p);
 }
 
 static uint32_t
@@ -433,13 +463,14 @@ nflog_u16(const uint8_t *p, bool big)
 static enum counter
 decode_nflog(struct cursor *c, const uint8_t *p)
 {
+	unsigned n, version;
 	uint32_t len;
-	unsigned n;
 	bool big;
 
 	if (cursor_left(c, p) < 8)
 		return COUNTER_DROP_LINK_SHORT;
-	if (!family_is_ip(p[0]))
+	version = family_version(p[0]);
+	if (version == 0)
 		return COUNTER_DROP_NOT_IP;
 	p += 4;
 	big = le16(p) < 4 || le16(p) > cursor_wire(c, p);
@@ -449,7 +480,7 @@ decode_nflog(struct cursor *c, const uint8_t *p)
 			return COUNTER_DROP_LINK_BAD;
 		if ((nflog_u16(p + 2, big) & 0x7fff) == 9) {
 			cursor_limit(c, p, len);
-			return decode_ip(c, p + 4);
+			return decode_ip_as(c, version, p + 4);
 		}
 		len = (len + 3) & ~3u;
 		if (cursor_left(c, p) < len)
@@ -552,7 +583,7 @@ decode_atm(struct cursor *c, const uint8_t *p)
 	return decode_llc(c, p);
 }
 
-/* LEN bytes of no interest, then an EtherType and 2 bytes reserved. */
+/* IP over InfiniBand: 40 bytes of routing, an EtherType, 2 bytes reserved. */
 static enum counter
 decode_ipoib(struct cursor *c, const uint8_t *p)
 {
@@ -629,8 +660,8 @@ static const struct link_row {
     {LINK_PPP_ETHER, decode_ppp_ether},
     {LINK_CHDLC, decode_chdlc},
     {LINK_NFLOG, decode_nflog},
-    {LINK_IP4, decode_ip},
-    {LINK_IP6, decode_ip},
+    {LINK_IP4, decode_link_ip4},
+    {LINK_IP6, decode_link_ip6},
     {LINK_RAW_OPENBSD, decode_ip},
     {LINK_PPI, decode_ppi},
     {LINK_PRISM, decode_prism},

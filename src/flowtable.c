@@ -431,6 +431,21 @@ flowtable_report(struct flowtable *t, struct flow *f)
 /*
  * Timeouts
  */
+
+/*
+ * Why F, silent for its timeout, ends. Had the clock moved in smaller steps, the active
+ * timeout might have come first and left nothing to report: the reason must not hang on
+ * what other flows, or other workers, had to do at that time.
+ */
+static enum flow_end
+silent_reason(const struct flowtable *t, const struct flow *f)
+{
+	if (f->aged &&
+	    f->start_us + t->opt.active_us <= f->last_us + list_timeout(t, f->list))
+		return FLOW_END_ACTIVE;
+	return f->list == LIST_CLOSING ? FLOW_END_DETECTED : FLOW_END_IDLE;
+}
+
 /* End what is due at the head of list L. Returns when its next flow is due. */
 static uint64_t
 sweep_list(struct flowtable *t, enum list l, unsigned *budget)
@@ -449,8 +464,7 @@ sweep_list(struct flowtable *t, enum list l, unsigned *budget)
 		if (f->last_us > f->lru_us && t->clock_us <= f->last_us + timeout)
 			return f->last_us + timeout;
 		(*budget)--;
-		flowtable_end(t, f,
-		    l == LIST_CLOSING ? FLOW_END_DETECTED : FLOW_END_IDLE);
+		flowtable_end(t, f, silent_reason(t, f));
 	}
 	return NEVER;
 }
@@ -463,7 +477,7 @@ flowtable_silent(const struct flowtable *t, const struct flow *f, uint64_t now_u
 
 	if (now_us <= f->last_us + timeout || t->clock_us <= f->lru_us + timeout)
 		return FLOW_END_NONE;
-	return f->list == LIST_CLOSING ? FLOW_END_DETECTED : FLOW_END_IDLE;
+	return silent_reason(t, f);
 }
 
 static uint64_t

@@ -143,7 +143,7 @@ probe_open_source(const struct probe *p, unsigned port, char *err, size_t errlen
 		.port = (uint16_t)port,
 		/* a group of our own per interface and process */
 		.fanout = c->live && c->workers > 1
-		    ? (int)((((unsigned)getpid() << 4) + port) & 0xffff) | 1
+		    ? (int)((((unsigned)getpid() << 4) + port) % 0xffff + 1)
 		    : 0,
 	};
 	struct capture *s;

@@ -341,7 +341,8 @@ worker_frames(void *arg, const struct frame *frames, unsigned n)
 static void
 worker_lose(struct worker *w, struct source *s)
 {
-	log_warn("%s; trying again each second", capture_error(s->capture));
+	if (w->id == 0) /* once, not for every queue */
+		log_warn("%s; trying again each second", capture_error(s->capture));
 	counter_inc(&w->counters, COUNTER_IF_LOST);
 	s->lost = true;
 	s->retry_us = clock_us(CLOCK_MONOTONIC) + REOPEN_US;
@@ -359,7 +360,8 @@ worker_reopen(struct worker *w, struct source *s)
 		return;
 	s->lost = false;
 	counter_inc(&w->counters, COUNTER_IF_BACK);
-	log_info("%s is back", capture_name(s->capture));
+	if (w->id == 0)
+		log_info("%s is back", capture_name(s->capture));
 }
 
 /* Wait for frames, a command, or POLL_MS. */
@@ -419,6 +421,22 @@ worker_drops(struct worker *w)
 		counter_max(&w->counters, COUNTER_IF_DROPS, sum.ifdropped);
 }
 
+/*
+ * A signal came: what the kernel holds was on the wire before it. A block that is not
+ * full comes out only after the read timeout.
+ */
+static void
+worker_drain(struct worker *w)
+{
+	uint64_t end = clock_us(CLOCK_MONOTONIC) + 3 * POLL_MS * 1000 / 2;
+
+	while (clock_us(CLOCK_MONOTONIC) < end) {
+		if (worker_read_sources(w) == 0)
+			worker_nap();
+		worker_take_home(w);
+	}
+}
+
 static void
 worker_run_live(struct worker *w)
 {
@@ -443,9 +461,7 @@ worker_run_live(struct worker *w)
 		}
 		worker_publish(w);
 	}
-	/* what is in the ring already was on the wire before the signal */
-	for (n = 0; n < 64 && worker_read_sources(w) > 0; n++)
-		worker_take_home(w);
+	worker_drain(w);
 	worker_drops(w);
 }
 

@@ -121,6 +121,17 @@ model_report(struct model *m, struct model_flow *f)
 	f->restarted = true;
 }
 
+/* Silent for its timeout: but its age may have come first. */
+static enum flow_end
+model_reason(const struct model_flow *f)
+{
+	uint64_t timeout = f->closing ? M_LINGER : M_IDLE;
+
+	if (f->start_us != 0 && f->start_us + M_ACTIVE <= f->last_us + timeout)
+		return FLOW_END_ACTIVE;
+	return f->closing ? FLOW_END_DETECTED : FLOW_END_IDLE;
+}
+
 static void
 model_clock(struct model *m, uint64_t now_us)
 {
@@ -134,7 +145,7 @@ model_clock(struct model *m, uint64_t now_us)
 		if (!f->alive)
 			continue;
 		if (m->now_us > f->last_us + (f->closing ? M_LINGER : M_IDLE))
-			model_end(m, f, f->closing ? FLOW_END_DETECTED : FLOW_END_IDLE);
+			model_end(m, f, model_reason(f));
 		else if (f->start_us != 0 && m->now_us >= f->start_us + M_ACTIVE)
 			model_report(m, f);
 	}

@@ -434,14 +434,14 @@ static int
 option_read(struct config *c, const struct option_row *o, const char *value,
     const char *where, char *err, size_t errlen)
 {
-	char expected[256];
+	char expected[1024];
 
 	if (option_takes_value(o) && (value == NULL || *value == '\0'))
 		return reason(err, errlen, "%s--%s needs a value: %s", where, o->name, o->arg);
 	if (option_apply(c, o, value, expected, sizeof(expected)) == 0)
 		return 0;
 	if (o->set == config_set_file)
-		return reason(err, errlen, "%s", expected);
+		return reason(err, errlen, "%s%s", where, expected);
 	return reason(err, errlen, "%s--%s %s: expected %s", where, o->name,
 	    value ? value : "", expected);
 }
@@ -641,7 +641,7 @@ static int
 config_argument(struct config *c, int ch, char **argv, char *err, size_t errlen)
 {
 	const struct option_row *o;
-	char name[2] = {(char)optopt, '\0'};
+	char name[2] = {(char)optopt, '\0'}, longname[64];
 
 	if (ch == ':') {
 		o = optopt >= 1000 ? &option_table[optopt - 1000] : option_find(name);
@@ -654,7 +654,9 @@ config_argument(struct config *c, int ch, char **argv, char *err, size_t errlen)
 		if (optopt != 0)
 			return reason(err, errlen, "unknown option -%c; --help lists them",
 			    optopt);
-		return unknown_option(argv[optind - 1] + 2, "", err, errlen);
+		snprintf(longname, sizeof(longname), "%.*s",
+		    (int)strcspn(argv[optind - 1] + 2, "="), argv[optind - 1] + 2);
+		return unknown_option(longname, "", err, errlen);
 	}
 	name[0] = (char)ch;
 	o = ch >= 1000 ? &option_table[ch - 1000] : option_find(name);

@@ -48,7 +48,10 @@ bell_clear(struct bell *b)
 void
 bell_arm(struct bell *b)
 {
-	__atomic_store_n(&b->armed, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&b->armed, 1, __ATOMIC_RELAXED);
+	/* pairs with the one in bell_ring(): ARMED is seen before the rings are looked at;
+	   an acquire load of theirs could otherwise pass the store */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 void

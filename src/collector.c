@@ -219,9 +219,7 @@ collector_free(struct collector *c)
 {
 	if (c == NULL)
 		return;
-	tcp_close(c);
-	udp_settle(c);
-	udp_close(c);
+	collector_end(c);
 	if (c->addresses != NULL)
 		freeaddrinfo(c->addresses);
 	free(c);
@@ -277,6 +275,14 @@ collector_settle(struct collector *c)
 {
 	if (!c->tcp)
 		udp_settle(c);
+}
+
+void
+collector_end(struct collector *c)
+{
+	tcp_close(c);
+	udp_settle(c);
+	udp_close(c);
 }
 
 size_t

@@ -67,6 +67,9 @@ void	 collector_clock(struct collector *);
 /* See now what became of the last datagram, so that the counters are complete. */
 void	 collector_settle(struct collector *);
 
+/* Give up: what was not sent is counted as lost, and nothing is sent any more. */
+void	 collector_end(struct collector *);
+
 /* Octets still waiting (TCP). */
 size_t	 collector_pending(const struct collector *);
 

@@ -231,11 +231,14 @@ tcp_close(struct collector *c)
 	disconnect(c);
 	if (c->timer != NULL)
 		event_free(c->timer);
+	c->timer = NULL;
 	while ((q = c->head) != NULL) {
 		c->head = q->next;
 		collector_count_lost(c, q->records);
 		free(q);
 	}
+	c->tail = &c->head;
+	c->next = NULL;
 	c->queued = 0;
 }
 

@@ -288,8 +288,7 @@ export_free(struct export *e)
 
 	if (e == NULL)
 		return;
-	if (e->started)
-		export_flush(e);
+	export_end(e);
 	for (i = 0; i < e->ncollectors; i++)
 		collector_free(e->collectors[i]);
 	free(e->collectors);
@@ -471,6 +470,19 @@ export_flush(struct export *e)
 		write_json(e);
 	for (i = 0; i < e->ncollectors; i++)
 		collector_settle(e->collectors[i]);
+}
+
+void
+export_end(struct export *e)
+{
+	unsigned i;
+
+	if (e->started)
+		export_flush(e);
+	if (e->dump != NULL)
+		dump_turn(e->dump);
+	for (i = 0; i < e->ncollectors; i++)
+		collector_end(e->collectors[i]);
 }
 
 size_t

@@ -51,6 +51,10 @@ void	 export_flush(struct export *);
 /* Octets still queued for TCP collectors: 0 when all is out. */
 size_t	 export_pending(const struct export *);
 
+/* The run is over: give up what collectors did not take, complete the files. The counters
+ * are final then; only export_report() and export_free() may follow. */
+void	 export_end(struct export *);
+
 /* SIGHUP: close and open again the files (JSON, IPFIX, dump). */
 void	 export_reopen(struct export *);
 

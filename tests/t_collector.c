@@ -516,6 +516,10 @@ test_tcp_never(void **state)
 	send_one(e, 1);
 	send_one(e, 1);
 	run_loop(300);
+	export_end(e);
+	assert_int_equal(export_pending(e), 0);
+	run_loop(300);
+	assert_int_equal(counters.v[COUNTER_EXPORT_LOST], 2);
 	export_free(e);
 	assert_int_equal(counters.v[COUNTER_EXPORT_LOST], 2);
 	assert_int_equal(counters.v[COUNTER_EXPORT_ERRORS], 2);

@@ -174,7 +174,7 @@ deal_new(const struct deal_setup *s)
 	}
 	d->s = *s;
 	d->trace = trace_new(s->config, s->files, s->first, s->seed, &d->counters, &calls);
-	d->hand = calloc(s->workers, sizeof(*d->hand));
+	d->hand = ring_calloc(s->workers, sizeof(*d->hand));
 	if (d->trace == NULL || d->hand == NULL) {
 		deal_free(d);
 		return NULL;

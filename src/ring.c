@@ -29,6 +29,19 @@ ring_clear(struct ring *r)
 	r->slot = NULL;
 }
 
+void *
+ring_calloc(size_t n, size_t size)
+{
+	void *p;
+
+	if (size != 0 && n > SIZE_MAX / size)
+		return NULL;
+	if (posix_memalign(&p, alignof(struct ring), n * size) != 0)
+		return NULL;
+	memset(p, 0, n * size);
+	return p;
+}
+
 int
 bell_init(struct bell *b)
 {

@@ -25,6 +25,10 @@ struct ring {
 int	 ring_init(struct ring *, uint32_t size);
 void	 ring_clear(struct ring *);
 
+/* calloc() for objects that hold rings: it does not align them to cache lines. free()
+ * takes them back. NULL: no memory. */
+void	*ring_calloc(size_t n, size_t size);
+
 /* Putter: false if full. */
 static inline bool
 ring_put(struct ring *r, void *p)

@@ -523,14 +523,14 @@ worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t er
 	struct trace_calls calls = {worker_trace_packets, worker_pause, w};
 
 	snprintf(err, errlen, "no memory for %d flows", s->config->max_flows);
-	if (bell_init(&w->bell) < 0 || worker_make_table(w, s) < 0)
-		return -1;
 	if (s->file != NULL) {
 		w->trace = trace_new(s->config, s->files, s->file, s->seed, &w->counters,
 		    &calls);
 		if (w->trace == NULL)
 			return -1;
 	}
+	if (bell_init(&w->bell) < 0 || worker_make_table(w, s) < 0)
+		return -1;
 	if (s->config->live &&
 	    intake_init(&w->intake, s->config, s->seed, &w->counters) < 0)
 		return -1;
@@ -544,7 +544,7 @@ worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t er
 struct worker *
 worker_new(const struct worker_setup *s, char *err, size_t errlen)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	struct worker *w = ring_calloc(1, sizeof(*w));
 	unsigned i;
 
 	if (w != NULL)

@@ -117,6 +117,29 @@ test_lines_apart(void **state)
 	assert_int_not_equal(offsetof(struct ring, slot) / 64, offsetof(struct ring, tail) / 64);
 }
 
+/* An object with rings is on cache lines of its own, wherever the heap has room. */
+static void
+test_ring_calloc(void **state)
+{
+	struct {
+		int before;
+		struct ring r[2];
+	} *v[8];
+	unsigned i, j;
+
+	(void)state;
+	for (i = 0; i < 8; i++) {
+		v[i] = ring_calloc(3, sizeof(**v));
+		assert_non_null(v[i]);
+		assert_int_equal((uintptr_t)v[i] % 64, 0);
+		for (j = 0; j < 3 * sizeof(**v); j++)
+			assert_int_equal(((const char *)v[i])[j], 0);
+	}
+	for (i = 0; i < 8; i++)
+		free(v[i]);
+	assert_null(ring_calloc(SIZE_MAX / 2, 3));
+}
+
 struct pair {
 	struct ring ring, back;
 	struct bell bell, back_bell;
@@ -314,6 +337,7 @@ main(void)
 		cmocka_unit_test(test_empty_full),
 		cmocka_unit_test(test_index_wrap),
 		cmocka_unit_test(test_lines_apart),
+		cmocka_unit_test(test_ring_calloc),
 		cmocka_unit_test(test_two_threads),
 		cmocka_unit_test(test_bell_silent_unless_armed),
 		cmocka_unit_test(test_bell_ping_pong),

@@ -56,8 +56,7 @@ daemon_ready(int fd)
 int
 pidfile_open(const char *path, char *err, size_t errlen)
 {
-	char text[32];
-	int fd, n;
+	int fd;
 
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0) {
@@ -69,13 +68,24 @@ pidfile_open(const char *path, char *err, size_t errlen)
 		close(fd);
 		return -1;
 	}
-	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || write(fd, text, (size_t)n) != n) {
+	if (ftruncate(fd, 0) < 0) {
 		snprintf(err, errlen, "%s: %s", path, strerror(errno));
 		close(fd);
 		return -1;
 	}
 	return fd;
+}
+
+int
+pidfile_write(int fd)
+{
+	char text[32];
+	int n;
+
+	if (fd < 0)
+		return 0;
+	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	return write(fd, text, (size_t)n) == n ? 0 : -1;
 }
 
 void

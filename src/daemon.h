@@ -16,10 +16,13 @@ int	 daemon_start(void);
 void	 daemon_ready(int fd);
 
 /*
- * Write the process id to PATH and lock it. The descriptor to keep, or -1 with the reason
- * in ERR, among them that another probe holds it.
+ * Make PATH and lock it. The descriptor to keep, or -1 with the reason in ERR, among them
+ * that another probe holds it.
  */
 int	 pidfile_open(const char *path, char *err, size_t errlen);
+
+/* Write the process id, once signals are safe to send. 0, also for FD -1; or -1. */
+int	 pidfile_write(int fd);
 
 /* Remove it, or empty it where the folder is not ours any more. */
 void	 pidfile_close(int fd, const char *path);

@@ -30,6 +30,8 @@
 #define STOP_TICKS    15  /* after a signal 1.5 s */
 #define SIGNALS	      5
 
+static const int loop_signal[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGQUIT};
+
 enum loop_phase {
 	LOOP_RUNNING,
 	LOOP_STOPPING, /* a signal came: the workers hand over what they have */
@@ -303,7 +305,6 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 static int
 loop_events(struct loop *l)
 {
-	static const int sig[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGQUIT};
 	struct timeval tick = {0, TICK_MS * 1000};
 	struct event_base *base = l->s->base;
 	int i;
@@ -314,7 +315,7 @@ loop_events(struct loop *l)
 	    event_add(l->tick, &tick) < 0)
 		return -1;
 	for (i = 0; i < SIGNALS; i++) {
-		l->signal[i] = evsignal_new(base, sig[i], on_signal, l);
+		l->signal[i] = evsignal_new(base, loop_signal[i], on_signal, l);
 		if (l->signal[i] == NULL || event_add(l->signal[i], NULL) < 0)
 			return -1;
 	}
@@ -335,6 +336,24 @@ loop_clear(struct loop *l)
 			event_free(l->signal[i]);
 }
 
+static void
+loop_mask(int how)
+{
+	sigset_t set;
+	int i;
+
+	sigemptyset(&set);
+	for (i = 0; i < SIGNALS; i++)
+		sigaddset(&set, loop_signal[i]);
+	pthread_sigmask(how, &set, NULL);
+}
+
+void
+loop_hold_signals(void)
+{
+	loop_mask(SIG_BLOCK);
+}
+
 int
 loop_run(const struct loop_setup *s)
 {
@@ -344,6 +363,7 @@ loop_run(const struct loop_setup *s)
 	l.start_us = now_us(CLOCK_MONOTONIC);
 	l.progress = s->config->progress && !s->config->live && isatty(STDERR_FILENO);
 	if (loop_events(&l) == 0) {
+		loop_mask(SIG_UNBLOCK);
 		event_active(l.bell, EV_READ, 0); /* arms it */
 		rc = event_base_dispatch(s->base) < 0 ? -1 : 0;
 		loop_progress(&l, true);

@@ -29,6 +29,9 @@ struct loop_setup {
 	struct counters *counters;  /* control's */
 };
 
+/* From now on signals wait for loop_run(). */
+void	 loop_hold_signals(void);
+
 /*
  * Run until every worker is done and everything is exported, or as much as a dead
  * collector allows. A first SIGINT or SIGTERM stops the workers, a second one ends the

@@ -9,6 +9,7 @@
 #include "dpi.h"
 #include "field.h"
 #include "log.h"
+#include "loop.h"
 #include "probe.h"
 #include "template.h"
 
@@ -52,6 +53,9 @@ run(const struct config *c, const struct template *t)
 		pidfile_close(pidfile, c->pid_file);
 		return 1;
 	}
+	loop_hold_signals();
+	if (pidfile_write(pidfile) < 0)
+		log_warn("%s cannot be written", c->pid_file);
 	if (background >= 0) {
 		log_open(true, c->verbose > 1 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 		daemon_ready(background);

@@ -391,7 +391,7 @@ ip6_extensions(struct cursor *c, unsigned proto, const uint8_t *p)
 		case IPPROTO_IS_MOBILITY:
 		case IPPROTO_IS_HIP:
 		case IPPROTO_IS_SHIM6:
-			/* nothing behind it: it is the message itself (RFC 6275 §6.1.1) */
+			/* with nothing behind it the message itself, RFC 6275 §6.1.1 */
 			if (left >= 1 && p[0] == IPPROTO_IS_NONE)
 				goto out;
 			/* FALLTHROUGH */
@@ -410,7 +410,7 @@ ip6_extensions(struct cursor *c, unsigned proto, const uint8_t *p)
 			c->pkt->payload_wire = cursor_wire(c, p);
 			return;
 		}
-		/* offset 0 and no more to come: an atomic fragment, no fragment (RFC 6946) */
+		/* offset 0 and no more to come is atomic: no fragment, RFC 6946 */
 		if (proto == IPPROTO_IS_FRAGMENT && (be16(p + 2) & 0xfff9) != 0) {
 			c->frag_id = be32(p + 4);
 			if (be16(p + 2) & 0xfff8) {
@@ -457,7 +457,7 @@ decode_ip6(struct cursor *c, const uint8_t *p)
 		return COUNTER_DROP_IP_SHORT;
 	len = IP6_HDR_LEN + be16(p + 4);
 	if (len == IP6_HDR_LEN) {
-		/* A jumbogram says so; segmentation offload may leave the length out. */
+		/* a jumbogram says so; segmentation offload may leave it out */
 		wire = cursor_wire(c, p);
 		if (wire > IP6_HDR_LEN + UINT16_MAX ||
 		    (p[6] == IPPROTO_IS_HOPOPTS && ip6_is_jumbo(c, p + IP6_HDR_LEN)))
@@ -529,7 +529,8 @@ static inline void
 packet_clear(struct packet *pkt)
 {
 	memset(pkt, 0, offsetof(struct packet, src));
-	memset(pkt->src, 0, offsetof(struct packet, mpls) - offsetof(struct packet, src));
+	memset(pkt->src, 0,
+	    offsetof(struct packet, mpls) - offsetof(struct packet, src));
 	memset(pkt->mpls, 0, sizeof(pkt->mpls));
 	memset(&pkt->tunnel, 0, sizeof(*pkt) - offsetof(struct packet, tunnel));
 	pkt->wscale = 0xff;

@@ -41,7 +41,7 @@ struct mark {
 	uint32_t missing, frag_id;
 };
 
-/* What a tunnel's parser returns for control messages: nothing is wrong, nothing inside. */
+/* What a tunnel's parser returns for control messages: nothing wrong, nothing inside. */
 #define DECODE_NO_TUNNEL COUNTER_MAX
 
 #define ETHERTYPE_IP4  0x0800
@@ -195,7 +195,7 @@ enum counter	 decode_ppp(struct cursor *, const uint8_t *);
 enum counter	 decode_frelay(struct cursor *, const uint8_t *);
 enum counter	 decode_wlan(struct cursor *, const uint8_t *, bool swapped);
 
-/* decode_l4.c: a header cut short or malformed is counted; the packet keeps its flow. */
+/* decode_l4.c: headers cut short or malformed are counted; the packet has its flow. */
 void		 decode_l4(struct cursor *, unsigned proto, const uint8_t *);
 
 /*

@@ -41,7 +41,7 @@ ports_note(struct cursor *c, const uint8_t *p)
 	return true;
 }
 
-/* MSS (RFC 9293 §3.7.1) and window scale (RFC 7323 §2.2), which only a SYN may carry. */
+/* MSS (RFC 9293 §3.7.1) and window scale (RFC 7323 §2.2): only a SYN carries them. */
 static void
 tcp_options(struct packet *pkt, const uint8_t *p, const uint8_t *end)
 {
@@ -119,7 +119,7 @@ decode_udp(struct cursor *c, const uint8_t *p)
 		tunnel_udp(c, p + UDP_HDR_LEN);
 }
 
-/* UDP-Lite (its length field is the checksum's reach), SCTP, DCCP: ports, then payload. */
+/* UDP-Lite (whose length field is the checksum's reach), SCTP, DCCP. */
 static void
 decode_ports(struct cursor *c, const uint8_t *p, uint32_t hlen)
 {

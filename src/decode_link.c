@@ -52,8 +52,8 @@ enum {
 #define SLL_PPP	 7
 
 /*
- * An 802.3 frame: a length in place of the type. Its payload is LLC, unless it is one of
- * Cisco's ISL, known by its destination: 26 bytes of header, then an Ethernet frame.
+ * An 802.3 frame: a length in place of the type. Its payload is LLC, unless it is one
+ * of Cisco's ISL, known by its destination: 26 bytes, then an Ethernet frame.
  */
 enum counter
 decode_8023(struct cursor *c, const uint8_t *frame)
@@ -145,7 +145,7 @@ ppp_multilink(struct cursor *c, const uint8_t *p)
 	return (p[0] & 0xc0) == 0xc0 ? decode_ppp(c, p + 4) : COUNTER_DROP_NOT_IP;
 }
 
-/* The address and control bytes (RFC 1662 §3.1) and half the protocol may be left out. */
+/* Address and control (RFC 1662 §3.1) and half of the protocol may be left out. */
 enum counter
 decode_ppp(struct cursor *c, const uint8_t *p)
 {
@@ -193,7 +193,7 @@ decode_serial(struct cursor *c, const uint8_t *p)
 	return decode_ppp(c, p);
 }
 
-/* Frame relay, RFC 2427: Q.922 address, control 3, NLPID; Cisco has an EtherType there. */
+/* Frame relay, RFC 2427: Q.922 address, control 3, NLPID; Cisco's has an EtherType. */
 enum counter
 decode_frelay(struct cursor *c, const uint8_t *p)
 {
@@ -241,8 +241,8 @@ wlan_macs(struct cursor *c, const uint8_t *p, unsigned ds)
 
 /*
  * An 802.11 frame. SWAPPED: the bytes of frame and sequence control come the wrong way
- * round, as many CAPWAP access points send them. Only readable data frames go on: LLC, or the first
- * subframe of an A-MSDU. The check sequence at the end is behind any IP datagram.
+ * round, as many CAPWAP access points send them. Only readable data frames go on: LLC,
+ * or the first subframe of an A-MSDU. The check sequence is behind any IP datagram.
  */
 enum counter
 decode_wlan(struct cursor *c, const uint8_t *p, bool swapped)
@@ -317,7 +317,7 @@ decode_radiotap(struct cursor *c, const uint8_t *p)
 	return decode_wlan(c, p + len, false);
 }
 
-/* Prism and AVS headers: one magic number tells them apart; both say how long they are. */
+/* Prism and AVS headers: a magic number tells them apart; both have their length. */
 static enum counter
 decode_prism(struct cursor *c, const uint8_t *p)
 {

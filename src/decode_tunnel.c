@@ -78,7 +78,6 @@ tunnel_follow(struct cursor *c, tunnel_fn *fn, const uint8_t *p)
 		counter_inc(c->d->counters, COUNTER_TUNNEL_DEPTH);
 	else if (r != DECODE_NO_TUNNEL)
 		counter_inc(c->d->counters, COUNTER_TUNNEL_BAD);
-	c->too_deep = false;
 }
 
 /* VERSION is 4 or 6, or 0 where only the packet inside says. */
@@ -266,7 +265,8 @@ gre_payload(struct cursor *c, unsigned flags, uint32_t key, unsigned type,
 	case ETHERTYPE_IP6:
 		return inside_ip(c, TUNNEL_GRE, key, 6, p);
 	case ETHERTYPE_TEB:
-		if (flags & 0x2000) /* NVGRE, RFC 7637 §3.2: VSID and flow id are the key */
+		/* NVGRE, RFC 7637 §3.2: the key is VSID and flow id */
+		if (flags & 0x2000)
 			return inside_ethernet(c, TUNNEL_NVGRE, key >> 8, p);
 		return inside_ethernet(c, TUNNEL_GRE, 0, p);
 	case 0x6400: /* some switches' mirror of Ethernet */
@@ -301,7 +301,7 @@ gre_payload(struct cursor *c, unsigned flags, uint32_t key, unsigned type,
 						  COUNTER_DROP_DEPTH;
 }
 
-/* The routing fields of RFC 1701 §3: family, offset, length each; length 0 ends them. */
+/* The routing fields of RFC 1701: family, offset, length each; length 0 ends them. */
 static const uint8_t *
 gre_routing(struct cursor *c, const uint8_t *p)
 {
@@ -363,7 +363,7 @@ tunnel_gre(struct cursor *c, const uint8_t *p)
 	return gre_payload(c, flags, key, type, p);
 }
 
-/* The next header's address behind GTP's extension headers (TS 29.281 §5.2), or NULL. */
+/* What is behind GTP's extension headers (TS 29.281 §5.2), or NULL. */
 static const uint8_t *
 gtp_extensions(struct cursor *c, unsigned next, const uint8_t *p)
 {
@@ -716,7 +716,7 @@ port_tunnel(unsigned port)
 	}
 }
 
-/* Services whose clients may by chance have a tunnel's port: those packets are theirs. */
+/* Services whose clients may by chance have a tunnel's port: no tunnels then. */
 static bool
 port_service(unsigned port)
 {

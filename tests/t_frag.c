@@ -142,7 +142,7 @@ test_again(void **state)
 	assert_int_equal(evicted(), 0);
 }
 
-/* Never more than 64 are known; each one that had to go is counted, the newest stays. */
+/* Never more than 64 are known; each that had to go is counted, the newest stays. */
 static void
 test_capacity(void **state)
 {

@@ -189,6 +189,15 @@ open_files(struct export *e, char *err, size_t errlen)
 	return 0;
 }
 
+void
+export_ports_changed(struct export *e)
+{
+	unsigned i;
+
+	for (i = 0; i < e->ctx.nports; i++)
+		e->port_index[i] = e->source.ports[i].index;
+}
+
 static int
 set_ports(struct export *e, const struct export_setup *setup)
 {
@@ -198,13 +207,12 @@ set_ports(struct export *e, const struct export_setup *setup)
 	e->port_index = calloc(setup->nports + 1, sizeof(uint32_t));
 	if (e->port_name == NULL || e->port_index == NULL)
 		return -1;
-	for (i = 0; i < setup->nports; i++) {
+	for (i = 0; i < setup->nports; i++)
 		e->port_name[i] = setup->ports[i].name;
-		e->port_index[i] = setup->ports[i].index;
-	}
 	e->ctx.port_name = e->port_name;
 	e->ctx.port_index = e->port_index;
 	e->ctx.nports = setup->nports;
+	export_ports_changed(e);
 	return 0;
 }
 

@@ -55,6 +55,9 @@ size_t	 export_pending(const struct export *);
  * are final then; only export_report() and export_free() may follow. */
 void	 export_end(struct export *);
 
+/* The numbers in SETUP's ports were changed by their owner: an interface came back. */
+void	 export_ports_changed(struct export *);
+
 /* SIGHUP: close and open again the files (JSON, IPFIX, dump). */
 void	 export_reopen(struct export *);
 

@@ -51,7 +51,7 @@ enum flow_stage {
 
 /* What one side of a TCP connection did. */
 struct flow_tcp {
-	uint32_t isn;	   /* of the SYN, valid if flags has TCP_SYN */
+	uint32_t isn;	   /* of the SYN, valid if SYN */
 	uint32_t next_seq; /* after the highest octet sent */
 	uint32_t hole[2];  /* first octet missing, and after the last; valid if HOLED */
 	uint64_t hole_us;  /* when the hole was left */
@@ -64,7 +64,7 @@ struct flow_tcp {
 	bool valid;	 /* next_seq is known */
 	bool holed;
 	bool windowed;	 /* win_min and win_max are known */
-	bool fin;	 /* sent, be it before the last report */
+	bool syn, fin;	 /* sent, be it before the last report */
 };
 
 /* What L7 classification found. From dpi.c; one allocation, owned by the flow. */

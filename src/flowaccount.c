@@ -9,6 +9,8 @@
 
 #include "flowtcp.h"
 
+#define DYNAMIC_PORT 32768
+
 /* Ports that are services though not below 1024, sorted. */
 static const uint16_t service_port[] = {1080, 1194, 1433, 1434, 1521, 1645, 1646, 1701,
 	1723, 1812, 1813, 1883, 1900, 2049, 2055, 2123, 2152, 2375, 2376, 3000, 3128, 3260,
@@ -52,8 +54,9 @@ choose_client(const struct flow *f, const struct packet *pkt, unsigned dir)
 	service[1] = port_is_service(f->key.port[1]);
 	if (service[0] != service[1])
 		return service[0] ? 1 : 0;
-	if (!service[0])
-		return dir; /* two unknown ports say nothing */
+	/* two ports of the dynamic range (RFC 6335 §6; Linux takes 32768 and up) say nothing */
+	if (f->key.port[0] >= DYNAMIC_PORT && f->key.port[1] >= DYNAMIC_PORT)
+		return dir;
 	return f->key.port[0] < f->key.port[1] ? 1 : 0;
 }
 

@@ -103,6 +103,7 @@ flowtcp_packet(struct flow *f, const struct packet *pkt, unsigned dir)
 			t->win_max = pkt->window;
 	}
 	if (pkt->tcp_flags & TCP_SYN) {
+		t->syn = true;
 		t->isn = pkt->seq;
 		t->mss = pkt->mss;
 		t->wscale = pkt->wscale;
@@ -119,7 +120,7 @@ flowtcp_reopens(const struct flow *f, const struct packet *pkt, unsigned dir)
 	    (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return false;
 	/* the same SYN again is late, not new */
-	return !(t->flags & TCP_SYN) || t->isn != pkt->seq;
+	return !t->syn || t->isn != pkt->seq;
 }
 
 /* Microseconds from the mark, 0 if time went backwards, saturated. */

@@ -9,6 +9,7 @@
 #include "loop.h"
 
 #include <event2/event.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 
 #define TURN_FLOWS    4096
 #define TICK_MS	      100
+#define SECOND_TICKS  10
 #define REPORT_TICKS  300 /* -b: each 30 s */
 #define DRAIN_TICKS   50  /* after a file TCP collectors have 5 s to take the rest */
 #define STOP_TICKS    15  /* after a signal 1.5 s */
@@ -233,6 +235,25 @@ loop_statistics(struct loop *l)
 	export_report(l->s->export);
 }
 
+/* An interface that was deleted and made again has another number. */
+static void
+loop_check_ports(struct loop *l)
+{
+	bool changed = false;
+	uint32_t index;
+	unsigned i;
+
+	for (i = 0; i < l->s->nports; i++) {
+		index = if_nametoindex(l->s->ports[i].name);
+		if (index != 0 && index != l->s->ports[i].index) {
+			l->s->ports[i].index = index;
+			changed = true;
+		}
+	}
+	if (changed)
+		export_ports_changed(l->s->export);
+}
+
 static void
 loop_stop_readers(struct loop *l)
 {
@@ -255,6 +276,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	loop_tick_clock(l);
 	if (l->ticks % 2 == 0)
 		loop_progress(l, false);
+	if (l->s->config->live && l->ticks % SECOND_TICKS == 0)
+		loop_check_ports(l);
 	if (l->s->config->verbose > 0 && l->ticks % REPORT_TICKS == 0)
 		loop_statistics(l);
 	if (l->phase == LOOP_STOPPING)

@@ -13,6 +13,7 @@ struct bell;
 struct deal;
 struct event_base;
 struct export;
+struct export_port;
 struct trace;
 struct worker;
 
@@ -21,6 +22,8 @@ struct loop_setup {
 	const struct config *config;
 	struct event_base *base;
 	struct export *export;
+	struct export_port *ports; /* an interface that comes back may have a new number */
+	unsigned nports;
 	struct worker **workers; /* started */
 	unsigned nworkers;
 	struct deal *deal;	   /* NULL unless it serves the workers */

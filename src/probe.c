@@ -368,8 +368,8 @@ probe_summary(struct probe *p)
 int
 probe_run(struct probe *p)
 {
-	struct loop_setup loop = {p->config, p->base, p->export, p->workers, p->nworkers,
-		p->deal, p->trace, &p->bell, &p->counters};
+	struct loop_setup loop = {p->config, p->base, p->export, p->ports, p->nports,
+		p->workers, p->nworkers, p->deal, p->trace, &p->bell, &p->counters};
 
 	if (probe_start_workers(p) < 0) {
 		log_error("a worker thread cannot be made");

@@ -50,7 +50,21 @@ print_fields(void)
 	field_man(stdout);
 }
 
-/* No full stop behind them: they are there to be copied. */
+/* There to be copied: no hyphens where a line ends, no full stop. */
+static void
+put_words(const char *s)
+{
+	while (*s != '\0') {
+		int len = (int)strcspn(s, " ");
+
+		printf("\\%%%.*s", len, s);
+		s += len;
+		if (*s == ' ')
+			putchar(*s++);
+	}
+	putchar('\n');
+}
+
 static void
 print_macros(void)
 {
@@ -59,8 +73,7 @@ print_macros(void)
 	puts(".Bl -tag -width Ds");
 	for (i = 0; template_macros[i][0] != NULL; i++) {
 		printf(".It Cm %s\n", template_macros[i][0]);
-		put_mdoc(template_macros[i][1]);
-		putchar('\n');
+		put_words(template_macros[i][1]);
 	}
 	puts(".El");
 }

@@ -47,8 +47,8 @@ void
 collector_gone(struct collector *c, const char *why)
 {
 	if (!c->down)
-		log_warn("collector %s: %s; records for it %s until it is back", c->spec,
-		    why, c->tcp ? "wait" : "are lost");
+		log_warn("collector %s: %s; records for it %s until it is back",
+		    c->spec, why, c->tcp ? "wait" : "are lost");
 	c->down = true;
 }
 
@@ -306,9 +306,12 @@ collector_spec(const struct collector *c)
 const uint8_t *
 collector_local(const struct collector *c, int family)
 {
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)&c->local;
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&c->local;
+
 	if (family == 4 && c->local.ss_family == AF_INET)
-		return (const uint8_t *)&((const struct sockaddr_in *)&c->local)->sin_addr;
+		return (const uint8_t *)&sin->sin_addr;
 	if (family == 6 && c->local.ss_family == AF_INET6)
-		return ((const struct sockaddr_in6 *)&c->local)->sin6_addr.s6_addr;
+		return sin6->sin6_addr.s6_addr;
 	return NULL;
 }

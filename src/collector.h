@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * collector.h -- the way to one collector: a UDP socket or a TCP connection, its sequence
- * number and its counters. Control thread only. Never blocks: what cannot be sent is
- * counted. A collector that is gone is logged once, and once when it is back.
+ * collector.h -- the way to one collector: a UDP socket or a TCP connection, its
+ * sequence number and its counters. Control thread only. Never blocks: what cannot be
+ * sent is counted. A collector that is gone is logged once, and once when it is back.
  *
  * A UDP sender learns of a dead collector late: the answer to one datagram is an error
- * of the next call. So a datagram counts as sent when no error followed it, and one that
- * was refused counts as lost in its turn.
+ * of the next call. So a datagram counts as sent when no error followed it, and one
+ * that was refused counts as lost in its turn.
  *
  * TCP: messages wait in a queue of COLLECTOR_QUEUE octets at most, newest dropped; a
  * message leaves it when the kernel has all of it, so a broken connection repeats what
@@ -32,7 +32,7 @@ struct collector_setup {
 	const char *spec;	 /* [udp://|tcp://]HOST[:PORT], [ADDR]:PORT; borrowed */
 	struct event_base *base; /* needed for tcp:// */
 	struct counters *counters;
-	unsigned intra;		 /* want templates again after so many messages; 0: never */
+	unsigned intra;		 /* templates again after N messages; 0: never */
 	bool has_templates;	 /* not v5 */
 	collector_want *want;
 	void *arg;
@@ -41,12 +41,13 @@ struct collector_setup {
 /* What has become of its messages. */
 struct collector_stats {
 	uint64_t messages, octets, records; /* sent; RECORDS of flows */
-	uint64_t errors, lost;		    /* messages not sent, flow records in them */
+	uint64_t errors, lost;		    /* messages not sent, records in them */
 	uint64_t templates, connects;
 };
 
 /* NULL with the reason in ERR if SPEC is malformed or its name does not resolve. */
-struct collector *collector_new(const struct collector_setup *, char *err, size_t errlen);
+struct collector *collector_new(const struct collector_setup *, char *err,
+		      size_t errlen);
 void		  collector_free(struct collector *);
 
 /* The export clock runs: templates may go out from now on. */

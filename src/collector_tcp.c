@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * collector_tcp.c -- messages on a connection that is made again whenever it breaks. The
- * queue is here, not in libevent's buffer: that holds a few messages at a time, so what
- * a broken connection had not sent can be sent by the next.
+ * collector_tcp.c -- messages on a connection that is made again whenever it breaks.
+ * The queue is here, not in libevent's buffer: that holds a few messages at a time, so
+ * what a broken connection had not sent can be sent by the next.
  */
 #include <errno.h>
 #include <netinet/in.h>

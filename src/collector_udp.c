@@ -4,9 +4,9 @@
  * the kernel report that nobody listens: as ECONNREFUSED of a later call, which is lost
  * itself unless it is made again.
  *
- * After an error the collector may be a new one that never saw the templates. It is sure
- * to be alive when a datagram is followed by no error, and gets them before the next
- * message; until then they knock at its door once a second.
+ * After an error the collector may be a new one that never saw the templates. It is
+ * sure to be alive when a datagram is followed by no error, and gets them before the
+ * next message; until then they knock at its door once a second.
  */
 #include <errno.h>
 #include <string.h>

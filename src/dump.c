@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dump.c -- text files of flows. Lines gather in a buffer; after a failed write the file
- * is given up, complete as far as it goes, and the next interval's is tried.
+ * dump.c -- text files of flows. Lines gather in a buffer; after a failed write the
+ * file is given up, complete as far as it goes, and the next interval's is tried.
  */
 #include "dump.h"
 
@@ -207,7 +207,9 @@ make_folders(char *path, size_t skip)
 	return 0;
 }
 
-/* Open the interval's file, or another of the same if there is one: -1, why in errno. */
+/*
+ * Open the interval's file, or another of the same if there is one: -1, why in errno.
+ */
 static int
 open_file(struct dump *d)
 {

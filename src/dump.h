@@ -2,12 +2,12 @@
 /*
  * dump.h -- -P: flows as text, a file per interval of the export clock:
  *
- *	DIR/YYYY/MM/DD/HH/flows-<HHMMSS>[-n].txt		(UTC, start of the interval)
+ *	DIR/YYYY/MM/DD/HH/flows-<HHMMSS>[-n].txt	(UTC, start of the interval)
  *
  * The first line names the columns, "# LABEL[type:len]", tab separated; then a line per
  * record. A file has the suffix .tmp until it is complete, so a reader that takes only
- * *.txt never sees half of one. An interval without flows leaves no file. Control thread
- * only.
+ * *.txt never sees half of one. An interval without flows leaves no file. Control
+ * thread only.
  */
 #ifndef MCPROBE_DUMP_H
 #define MCPROBE_DUMP_H

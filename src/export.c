@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * export.c -- filters, counts and hands out records; keeps the export clock, by which
- * everything here is timed. What waits for a second, an interval or the queue timeout is
- * looked at when the clock moves: a flow itself costs no look at any clock.
+ * everything here is timed. What waits for a second, an interval or the queue timeout
+ * is looked at when the clock moves: a flow itself costs no look at any clock.
  */
 #include "export.h"
 
@@ -134,8 +134,8 @@ check_layouts(const struct template *t, char *err, size_t errlen)
 
 	if (len <= MESSAGE_RECORD_MAX)
 		return 0;
-	snprintf(err, errlen, "the template makes records of up to %u octets; %u fit", len,
-	    MESSAGE_RECORD_MAX);
+	snprintf(err, errlen, "the template makes records of up to %u octets; %u fit",
+	    len, MESSAGE_RECORD_MAX);
 	return -1;
 }
 

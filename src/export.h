@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * export.h -- where ended flows leave the probe: filters, then every sink the user asked
- * for (collectors, IPFIX file, JSON, text dump). Control thread only. Run-time trouble
- * (a dead collector, a full disk) is counted, logged once, and never stops anything.
+ * export.h -- where ended flows leave the probe: filters, then every sink the user
+ * asked for (collectors, IPFIX file, JSON, text dump). Control thread only. Run-time
+ * trouble (a dead collector, a full disk) is counted, logged once, and never stops
+ * anything.
  */
 #ifndef MCPROBE_EXPORT_H
 #define MCPROBE_EXPORT_H
@@ -30,15 +31,17 @@ struct export_setup {
 	struct counters *counters;	/* control's */
 };
 
-/* Open all sinks. NULL with the reason in ERR (a name that does not resolve, a file that
- * cannot be made). SETUP's pointers are borrowed for the export's life. */
+/*
+ * Open all sinks. NULL with the reason in ERR (a name that does not resolve, a file
+ * that cannot be made). SETUP's pointers are borrowed for the export's life.
+ */
 struct export	*export_new(const struct export_setup *, char *err, size_t errlen);
 void		 export_free(struct export *);
 
 /*
- * The export clock: packet time for files, wall clock live. The first call sets the boot
- * reference of uptimes. Sends what waited --queue-timeout, templates that are due, turns
- * dump files. Never goes backwards.
+ * The export clock: packet time for files, wall clock live. The first call sets the
+ * boot reference of uptimes. Sends what waited --queue-timeout, templates that are due,
+ * turns dump files. Never goes backwards.
  */
 void	 export_clock(struct export *, uint64_t now_us);
 
@@ -51,8 +54,10 @@ void	 export_flush(struct export *);
 /* Octets still queued for TCP collectors: 0 when all is out. */
 size_t	 export_pending(const struct export *);
 
-/* The run is over: give up what collectors did not take, complete the files. The counters
- * are final then; only export_report() and export_free() may follow. */
+/*
+ * The run is over: give up what collectors did not take, complete the files. The
+ * counters are final then; only export_report() and export_free() may follow.
+ */
 void	 export_end(struct export *);
 
 /* The numbers in SETUP's ports were changed by their owner: an interface came back. */

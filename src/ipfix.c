@@ -22,7 +22,8 @@ add_template(struct message *m, uint16_t id, const struct layout *l)
 	p = wire_put16(p, id);
 	p = wire_put16(p, l->n);
 	for (i = 0; i < l->n; i++) {
-		p = wire_put16(p, l->v[i].id | (l->v[i].pen != 0 ? IPFIX_ENTERPRISE : 0));
+		p = wire_put16(p,
+		    l->v[i].id | (l->v[i].pen != 0 ? IPFIX_ENTERPRISE : 0));
 		p = wire_put16(p, l->v[i].len);
 		if (l->v[i].pen != 0)
 			p = wire_put32(p, l->v[i].pen);

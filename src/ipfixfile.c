@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ipfixfile.c -- messages gathered into large writes. Losing a piece loses the templates
- * in it, so after a failure they are written again first.
+ * ipfixfile.c -- messages gathered into large writes. Losing a piece loses the
+ * templates in it, so after a failure they are written again first.
  */
 #include "ipfixfile.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * ipfixfile.h -- --ipfix-file: IPFIX messages one after the other in a file (RFC 5655),
- * templates and options first, whatever version the collectors get. Control thread only.
+ * templates and options first, whatever version the collectors get. Control thread
+ * only.
  */
 #ifndef MCPROBE_IPFIXFILE_H
 #define MCPROBE_IPFIXFILE_H
@@ -18,7 +19,8 @@ struct ipfixfile_setup {
 };
 
 /* NULL with the reason in ERR. */
-struct ipfixfile *ipfixfile_new(const struct ipfixfile_setup *, char *err, size_t errlen);
+struct ipfixfile *ipfixfile_new(const struct ipfixfile_setup *, char *err,
+		      size_t errlen);
 void		  ipfixfile_free(struct ipfixfile *);
 
 void	 ipfixfile_record(struct ipfixfile *, const struct record *);

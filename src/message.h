@@ -110,10 +110,14 @@ unsigned message_record_max(const struct layout *);
 /* A string of IPFIX (RFC 7011 §7): length in 1 or 3 bytes, then the bytes. */
 uint8_t	*message_put_varlen(uint8_t *, const void *, unsigned len);
 
-/* Uptime in ms at US, modulo 2^32 as in the header; what was before BOOT_US is at it. */
+/*
+ * Uptime in ms at US, modulo 2^32 as in the header; what was before BOOT_US is at it.
+ */
 uint32_t message_uptime(uint64_t us, uint64_t boot_us);
 
-/* The time a header must bear: that of HEAD, or of the latest record if that is later. */
+/*
+ * The time a header must bear: that of HEAD, or of the latest record if that is later.
+ */
 uint64_t message_time_us(const struct message *, const struct message_head *);
 
 #endif

@@ -87,7 +87,7 @@ finish(struct message *m, const struct message_head *head)
 {
 	/* Rounded up: no record may lie after its header. */
 	uint64_t now_ms = (message_time_us(m, head) + 999) / 1000;
-	uint32_t interval = head->sampling < SAMPLING_MAX ? head->sampling : SAMPLING_MAX;
+	uint32_t n = head->sampling, interval = n < SAMPLING_MAX ? n : SAMPLING_MAX;
 	uint8_t *p = m->buf;
 
 	p = wire_put16(p, 5);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * netflow5.h -- NetFlow v5: a header of 24 bytes and records of 48, each of one direction
- * of an IPv4 flow. Fixed fields, no templates. Pure.
+ * netflow5.h -- NetFlow v5: a header of 24 bytes and records of 48, each of one
+ * direction of an IPv4 flow. Fixed fields, no templates. Pure.
  */
 #ifndef MCPROBE_NETFLOW5_H
 #define MCPROBE_NETFLOW5_H

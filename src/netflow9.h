@@ -4,8 +4,8 @@
  *
  * Header and records measure time from one boot reference. A header has whole seconds
  * only, so its uptime is that of the whole second: seconds * 1000 - uptime is the boot
- * time to the millisecond in every message. Seconds are rounded up: no record lies after
- * its header.
+ * time to the millisecond in every message. Seconds are rounded up: no record lies
+ * after its header.
  */
 #ifndef MCPROBE_NETFLOW9_H
 #define MCPROBE_NETFLOW9_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * options_data.c -- templates, options templates and their records. Cold: once a minute.
+ * options_data.c -- templates, options templates and their records. Cold: once a
+ * minute.
  *
  * In v9 every scope is the system; in IPFIX it is what the record is about. Sampling is
  * always told, 1 in 1 too: a collector that hears nothing may take the rate for 0.
@@ -51,28 +52,29 @@ enum option_kind {
  * have no 35, all others want both.
  */
 static const struct option_layout v9_layouts[OPTION_KINDS] = {
-	[OPTION_SAMPLING] = {1, 3, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_SAMPLING_INTERVAL, 4},
-	    {IE_SAMPLING_ALGORITHM, 1}}},
-	[OPTION_STATISTICS] = {1, 5, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_EXPORTED_OCTETS, 8},
-	    {IE_EXPORTED_MESSAGES, 8}, {IE_EXPORTED_RECORDS, 8},
-	    {IE_SAMPLING_INTERVAL, 4}}},
+	[OPTION_SAMPLING] = {1, 3, {{NETFLOW9_SCOPE_SYSTEM, 4},
+	    {IE_SAMPLING_INTERVAL, 4}, {IE_SAMPLING_ALGORITHM, 1}}},
+	[OPTION_STATISTICS] = {1, 5, {{NETFLOW9_SCOPE_SYSTEM, 4},
+	    {IE_EXPORTED_OCTETS, 8}, {IE_EXPORTED_MESSAGES, 8},
+	    {IE_EXPORTED_RECORDS, 8}, {IE_SAMPLING_INTERVAL, 4}}},
 	[OPTION_INTERFACES] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4},
 	    {IE_INGRESS_INTERFACE, 4}, {IE_INTERFACE_NAME, 32},
 	    {IE_INTERFACE_DESCRIPTION, 32}}},
-	[OPTION_APPLICATIONS] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_APPLICATION_ID, 7},
-	    {IE_APPLICATION_NAME, 24}, {IE_APPLICATION_DESCRIPTION, 33}}},
+	[OPTION_APPLICATIONS] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4},
+	    {IE_APPLICATION_ID, 7}, {IE_APPLICATION_NAME, 24},
+	    {IE_APPLICATION_DESCRIPTION, 33}}},
 };
 
 static const struct option_layout ipfix_layouts[OPTION_KINDS] = {
-	[OPTION_SAMPLING] = {1, 3, {{IE_OBSERVATION_DOMAIN, 4}, {IE_SAMPLING_INTERVAL, 4},
-	    {IE_SAMPLING_ALGORITHM, 1}}},
-	[OPTION_STATISTICS] = {1, 5, {{IE_OBSERVATION_DOMAIN, 4}, {IE_EXPORTED_OCTETS, 8},
-	    {IE_EXPORTED_MESSAGES, 8}, {IE_EXPORTED_RECORDS, 8},
-	    {IE_SAMPLING_INTERVAL, 4}}},
-	[OPTION_INTERFACES] = {1, 3, {{IE_INGRESS_INTERFACE, 4}, {IE_INTERFACE_NAME, 32},
-	    {IE_INTERFACE_DESCRIPTION, 32}}},
-	[OPTION_APPLICATIONS] = {1, 3, {{IE_APPLICATION_ID, 7}, {IE_APPLICATION_NAME, 24},
-	    {IE_APPLICATION_DESCRIPTION, 33}}},
+	[OPTION_SAMPLING] = {1, 3, {{IE_OBSERVATION_DOMAIN, 4},
+	    {IE_SAMPLING_INTERVAL, 4}, {IE_SAMPLING_ALGORITHM, 1}}},
+	[OPTION_STATISTICS] = {1, 5, {{IE_OBSERVATION_DOMAIN, 4},
+	    {IE_EXPORTED_OCTETS, 8}, {IE_EXPORTED_MESSAGES, 8},
+	    {IE_EXPORTED_RECORDS, 8}, {IE_SAMPLING_INTERVAL, 4}}},
+	[OPTION_INTERFACES] = {1, 3, {{IE_INGRESS_INTERFACE, 4},
+	    {IE_INTERFACE_NAME, 32}, {IE_INTERFACE_DESCRIPTION, 32}}},
+	[OPTION_APPLICATIONS] = {1, 3, {{IE_APPLICATION_ID, 7},
+	    {IE_APPLICATION_NAME, 24}, {IE_APPLICATION_DESCRIPTION, 33}}},
 };
 
 /* With --sampling-options psamp: no 34 at all, or the rate might count twice. */
@@ -80,15 +82,17 @@ static const struct option_layout v9_psamp[] = {
 	[OPTION_SAMPLING] = {1, 5, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_SELECTOR_ID, 8},
 	    {IE_SELECTOR_ALGORITHM, 2}, {IE_SAMPLING_PACKET_INTERVAL, 4},
 	    {IE_SAMPLING_PACKET_SPACE, 4}}},
-	[OPTION_STATISTICS] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4}, {IE_EXPORTED_OCTETS, 8},
-	    {IE_EXPORTED_MESSAGES, 8}, {IE_EXPORTED_RECORDS, 8}}},
+	[OPTION_STATISTICS] = {1, 4, {{NETFLOW9_SCOPE_SYSTEM, 4},
+	    {IE_EXPORTED_OCTETS, 8}, {IE_EXPORTED_MESSAGES, 8},
+	    {IE_EXPORTED_RECORDS, 8}}},
 };
 
 static const struct option_layout ipfix_psamp[] = {
 	[OPTION_SAMPLING] = {1, 4, {{IE_SELECTOR_ID, 8}, {IE_SELECTOR_ALGORITHM, 2},
 	    {IE_SAMPLING_PACKET_INTERVAL, 4}, {IE_SAMPLING_PACKET_SPACE, 4}}},
-	[OPTION_STATISTICS] = {1, 4, {{IE_OBSERVATION_DOMAIN, 4}, {IE_EXPORTED_OCTETS, 8},
-	    {IE_EXPORTED_MESSAGES, 8}, {IE_EXPORTED_RECORDS, 8}}},
+	[OPTION_STATISTICS] = {1, 4, {{IE_OBSERVATION_DOMAIN, 4},
+	    {IE_EXPORTED_OCTETS, 8}, {IE_EXPORTED_MESSAGES, 8},
+	    {IE_EXPORTED_RECORDS, 8}}},
 };
 
 /* One record being put together: longer than any. */
@@ -104,7 +108,8 @@ is_v9(const struct message *m)
 }
 
 static const struct option_layout *
-layout_of(const struct options_source *s, const struct message *m, enum option_kind kind)
+layout_of(const struct options_source *s, const struct message *m,
+    enum option_kind kind)
 {
 	if (s->psamp && kind <= OPTION_STATISTICS)
 		return is_v9(m) ? &v9_psamp[kind] : &ipfix_psamp[kind];
@@ -117,7 +122,9 @@ template_id(const struct options_source *s, enum option_kind kind)
 	return (uint16_t)(s->template_id + 2 + kind);
 }
 
-/* Begin a record whose scope, in v9 always and in IPFIX if DOMAIN, is the whole probe. */
+/*
+ * Begin a record whose scope, in v9 always and in IPFIX if DOMAIN, is the whole probe.
+ */
 static void
 row_begin(struct row *r, const struct options_source *s, const struct message *m,
     bool domain)
@@ -251,9 +258,9 @@ fill_applications(struct options_cursor *c, const struct options_source *s,
 		row_text(&r, o, text + 1, about);
 		if (!row_end(&r, s, m, OPTION_APPLICATIONS))
 			return false;
-		/* One to a set of IPFIX, and 64 octets that need no padding: nfcapd 1.7.1
-		   does not count the scope in a record's length and takes up to 7 octets
-		   behind a record for padding. */
+		/* One to a set of IPFIX, and 64 octets that need no padding: nfcapd
+		   1.7.1 does not count the scope in a record's length, but takes up
+		   to 7 octets behind a record for padding. */
 		if (!is_v9(m))
 			message_close_set(m);
 	}
@@ -298,7 +305,8 @@ static const struct {
 };
 
 bool
-options_fill(struct options_cursor *c, const struct options_source *s, struct message *m)
+options_fill(struct options_cursor *c, const struct options_source *s,
+    struct message *m)
 {
 	for (; c->step < sizeof(steps) / sizeof(steps[0]); c->step++, c->row = 0) {
 		if ((c->what & steps[c->step].what) == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * options_data.h -- what collectors are told besides flows: the templates, the sampling
- * rate, the exporter's statistics, the names of applications and of interfaces. Pure; in
- * the form of NetFlow v9 or IPFIX, by the message's format.
+ * rate, the exporter's statistics, the names of applications and of interfaces. Pure;
+ * in the form of NetFlow v9 or IPFIX, by the message's format.
  */
 #ifndef MCPROBE_OPTIONS_DATA_H
 #define MCPROBE_OPTIONS_DATA_H

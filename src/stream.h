@@ -25,7 +25,8 @@ struct stream {
 };
 
 void	 stream_init(struct stream *, const struct template *,
-	     const struct message_format *, uint16_t template_id, stream_emit *, void *arg);
+	     const struct message_format *, uint16_t template_id, stream_emit *,
+	     void *arg);
 
 /* Add a record; a message that is full goes out first. */
 void	 stream_record(struct stream *, const struct record *);
@@ -34,7 +35,8 @@ void	 stream_record(struct stream *, const struct record *);
 void	 stream_flush(struct stream *);
 
 /* Send WHAT of SOURCE to EMIT in messages of its own. SCRATCH is room for one. */
-void	 stream_tell(const struct stream *, unsigned what, const struct options_source *,
-	     struct message *scratch, stream_emit *, void *arg);
+void	 stream_tell(const struct stream *, unsigned what,
+	     const struct options_source *, struct message *scratch, stream_emit *,
+	     void *arg);
 
 #endif

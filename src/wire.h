@@ -50,8 +50,8 @@ wire_put64(uint8_t *p, uint64_t v)
 }
 
 /*
- * V in LEN bytes. What does not fit saturates: a counter that says "at least so much" is
- * wrong by less than one that wrapped. LEN above 8 is padded with zeros in front.
+ * V in LEN bytes. What does not fit saturates: a counter that says "at least so much"
+ * is wrong by less than one that wrapped. LEN above 8 is padded with zeros in front.
  */
 static inline uint8_t *
 wire_put_uint(uint8_t *p, uint64_t v, unsigned len)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nfreader.h -- a collector for tests: reads NetFlow v5, v9 and IPFIX back, written from
- * the RFCs and sharing nothing with the encoders. Every rule it knows is an assertion:
- * lengths, counts, sequence numbers, padding, templates before data, one boot time.
+ * nfreader.h -- a collector for tests: reads NetFlow v5, v9 and IPFIX back, written
+ * from the RFCs and sharing nothing with the encoders. Every rule it knows is an
+ * assertion: lengths, counts, sequence numbers, padding, templates before data, one
+ * boot time.
  */
 #ifndef MCPROBE_TESTS_NFREADER_H
 #define MCPROBE_TESTS_NFREADER_H
@@ -83,8 +84,8 @@ nf_get(const struct nf_record *r, uint32_t pen, uint16_t id)
 	const struct nf_value *v = nf_find(r, pen, id);
 
 	if (v == NULL)
-		fail_msg("record of template %u has no element %u.%u", r->template->id, pen,
-		    id);
+		fail_msg("record of template %u has no element %u.%u", r->template->id,
+		    pen, id);
 	assert_true(v->len <= 8);
 	return nf_uint(v->p, v->len);
 }

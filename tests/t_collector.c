@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* t_collector.c -- collectors that live, die and come back, on the loopback interface. */
+/*
+ * t_collector.c -- collectors that live, die and come back, on the loopback interface.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,8 +100,8 @@ open_export(void)
 	struct export *e;
 	char err[256];
 
-	if (template_parse(&template, config.template, config.version, config.biflow, false,
-		err, sizeof(err)) != 0)
+	if (template_parse(&template, config.template, config.version, config.biflow,
+		false, err, sizeof(err)) != 0)
 		fail_msg("%s", err);
 	e = export_new(&setup, err, sizeof(err));
 	if (e == NULL)
@@ -429,7 +431,7 @@ test_tcp(void **state)
 	len = drain_tcp(fd, buf, 1 << 20);
 	nf_read_all(&first, buf, len);
 	assert_int_equal(first.flows, 30);
-	assert_int_equal(first.templates, 5); /* once, whatever the number of messages */
+	assert_int_equal(first.templates, 5); /* once, however many messages */
 	assert_int_equal(export_pending(e), 0);
 	/* The timer brings statistics, no templates. */
 	export_clock(e, START + 61 * SECOND);
@@ -548,11 +550,12 @@ static void
 test_specs(void **state)
 {
 	static const char *const good[] = {"127.0.0.1", "127.0.0.1:9995",
-	    "udp://127.0.0.1:9995", "tcp://127.0.0.1:9995", "[::1]:4739", "[::1]", "::1",
-	    "udp://[::1]:4739", "localhost:2055"};
+	    "udp://127.0.0.1:9995", "tcp://127.0.0.1:9995", "[::1]:4739", "[::1]",
+	    "::1", "udp://[::1]:4739", "localhost:2055"};
 	static const char *const bad[] = {"", ":2055", "127.0.0.1:", "127.0.0.1:0",
 	    "127.0.0.1:65536", "127.0.0.1:20x5", "[::1", "[::1]x", "[]:2055",
-	    "tls://127.0.0.1:1", "127.0.0.1:no-such-service", "no.such.host.invalid:2055"};
+	    "tls://127.0.0.1:1", "127.0.0.1:no-such-service",
+	    "no.such.host.invalid:2055"};
 	struct collector *c;
 	char err[256];
 	unsigned i;

@@ -85,8 +85,8 @@ try_export(char *err, size_t errlen)
 	    .base = base,
 	    .counters = &counters};
 
-	if (template_parse(&template, config.template, config.version, config.biflow, false,
-		err, errlen) != 0)
+	if (template_parse(&template, config.template, config.version, config.biflow,
+		false, err, errlen) != 0)
 		return NULL;
 	return export_new(&setup, err, errlen);
 }
@@ -459,8 +459,8 @@ test_hostile_text(void **state)
 	config.json = json;
 	config.dpi = true;
 	config.template = (char *)"%L4_SRC_PORT %L7_INFO %OUT_PKTS";
-	assert_int_equal(template_parse(&template, config.template, 9, config.biflow, true,
-			     err, sizeof(err)),
+	assert_int_equal(template_parse(&template, config.template, 9, config.biflow,
+			     true, err, sizeof(err)),
 	    0);
 	{
 		struct export_setup setup = {.config = &config,

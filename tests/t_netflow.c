@@ -131,7 +131,8 @@ make_flow(struct flow *f, unsigned i, int version)
 static void
 put(const struct flow *f, unsigned dir, bool biflow)
 {
-	struct record r = {.flow = f, .ctx = &ctx, .dir = (uint8_t)dir, .biflow = biflow};
+	struct record r = {
+		.flow = f, .ctx = &ctx, .dir = (uint8_t)dir, .biflow = biflow};
 
 	stream_record(&stream, &r);
 }
@@ -259,12 +260,6 @@ test_ipfix(void **state)
 {
 	(void)state;
 	check_datagrams(10, BIFLOW_NTOP, 0);
-}
-
-static void
-test_ipfix_rfc5103(void **state)
-{
-	(void)state;
 	check_datagrams(10, BIFLOW_RFC5103, 29305);
 }
 
@@ -539,21 +534,20 @@ test_tiny(void **state)
 	(void)state;
 	for (version = 9; version <= 10; version++) {
 		for (n = 1; n < 9; n++) {
-			struct nf_reader reader = {.record = count_protocol, .arg = &sum};
+			struct nf_reader reader = {
+				.record = count_protocol, .arg = &sum};
 
 			sum = 0;
 			begin((int)version, "%PROTOCOL", BIFLOW_NTOP);
-			/* Only the decoder's own rules count here. */
 			tell_templates();
 			put_many(n, 4);
-			reader.sequenced = true;
-			nf_read(&reader, sent.m[0].buf, sent.m[0].len);
-			if (version == 10)
-				nf_read(&reader, sent.m[1].buf, sent.m[1].len);
-			else
+			/* The reader wants sets of v9 padded, as they are elsewhere. */
+			if (version == 9) {
 				assert_int_equal(sent.m[1].len, 20 + 4 + n);
-			if (version == 10)
-				assert_int_equal(sum, n);
+				continue;
+			}
+			read_all(&reader);
+			assert_int_equal(sum, n);
 		}
 	}
 }
@@ -648,6 +642,21 @@ struct told {
 };
 
 static void
+check_application(const struct nf_record *r, struct told *t)
+{
+	const struct nf_value *id = nf_find(r, 0, 95), *name = nf_find(r, 0, 96);
+
+	assert_int_equal(id->len, 7);
+	assert_int_equal(id->p[0], 20);
+	assert_int_equal(nf_uint(id->p + 1, 4), 35632);
+	assert_int_equal(nf_uint(id->p + 5, 2), t->applications);
+	assert_int_equal(strncmp((const char *)name->p,
+			     dpi_name(t->source->names, t->applications), 24),
+	    0);
+	t->applications++;
+}
+
+static void
 check_option(void *arg, const struct nf_record *r)
 {
 	struct told *t = arg;
@@ -681,22 +690,13 @@ check_option(void *arg, const struct nf_record *r)
 		break;
 	case 261:
 		assert_int_equal(nf_get(r, 0, 10), t->interfaces == 0 ? 5 : 6);
-		assert_string_equal((const char *)name->p, t->interfaces == 0 ? "eth0" : "x1");
+		assert_string_equal(
+		    (const char *)name->p, t->interfaces == 0 ? "eth0" : "x1");
 		t->interfaces++;
 		break;
-	case 262: {
-		const struct nf_value *id = nf_find(r, 0, 95);
-
-		assert_int_equal(id->len, 7);
-		assert_int_equal(id->p[0], 20);
-		assert_int_equal(nf_uint(id->p + 1, 4), 35632);
-		assert_int_equal(nf_uint(id->p + 5, 2), t->applications);
-		assert_int_equal(strncmp((const char *)nf_find(r, 0, 96)->p,
-				     dpi_name(t->source->names, t->applications), 24),
-		    0);
-		t->applications++;
+	case 262:
+		check_application(r, t);
 		break;
-	}
 	default:
 		fail_msg("options of template %u", r->template->id);
 	}
@@ -785,7 +785,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_v9),
 		cmocka_unit_test(test_ipfix),
-		cmocka_unit_test(test_ipfix_rfc5103),
 		cmocka_unit_test(test_mixed),
 		cmocka_unit_test(test_v9_clock),
 		cmocka_unit_test(test_v9_wrap),

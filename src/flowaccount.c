@@ -48,7 +48,7 @@ choose_client(const struct flow *f, const struct packet *pkt, unsigned dir)
 
 	if (f->key.proto == 6 && (pkt->tcp_flags & TCP_SYN))
 		return pkt->tcp_flags & TCP_ACK ? !dir : dir;
-	if (f->key.port[0] == f->key.port[1])
+	if (f->key.port[0] == f->key.port[1] || f->key.port[0] == 0 || f->key.port[1] == 0)
 		return dir;
 	service[0] = port_is_service(f->key.port[0]);
 	service[1] = port_is_service(f->key.port[1]);

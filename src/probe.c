@@ -148,6 +148,10 @@ probe_open_source(const struct probe *p, unsigned port, char *err, size_t errlen
 	};
 	struct capture *s;
 
+	if (c->live && !capture_is_interface(c->interfaces.v[port])) {
+		snprintf(err, errlen, "%s: no such file or interface", c->interfaces.v[port]);
+		return NULL;
+	}
 	s = c->live ? capture_open_live(c->interfaces.v[port], &opt, err, errlen)
 		    : capture_open_file(p->files.v[0], &opt, err, errlen);
 	if (s != NULL && !decode_knows_link(capture_link(s))) {

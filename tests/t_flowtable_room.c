@@ -451,7 +451,11 @@ test_client(void **state)
 	/* both known: the lower one */
 	assert_int_equal(client_of(&r, 20, 0, 443, 80), 0);
 	assert_int_equal(client_of(&r, 21, 1, 80, 443), 0);
-	/* nothing known: who speaks first asks */
+	/* neither known: the lower one, */
+	assert_int_equal(client_of(&r, 25, 0, 50000, 8291), 0);
+	assert_int_equal(client_of(&r, 26, 0, 8291, 50000), 1);
+	assert_int_equal(client_of(&r, 27, 1, 20000, 5000), 1);
+	/* unless both are dynamic or nothing: who speaks first asks */
 	assert_int_equal(client_of(&r, 30, 0, 50000, 40000), 0);
 	assert_int_equal(client_of(&r, 31, 1, 50000, 40000), 1);
 	assert_int_equal(client_of(&r, 32, 0, 40000, 50000), 0);

@@ -11,6 +11,8 @@
 
 #include "capture.h"
 
+#define CAPTURE_TIME_MAX 253402300799 /* s since the epoch: end of 9999 */
+
 #define RECORD_HEADER	16
 #define RECORD_DATA_MAX 262144 /* libpcap refuses longer records, and so do we */
 
@@ -124,5 +126,22 @@ int	 live_open(struct capture *, char *err, size_t errlen, bool quiet);
 void	 live_close(struct capture *);
 int	 live_read(struct capture *, unsigned max, capture_sink *, void *arg);
 void	 live_sample(struct capture *);
+
+/*
+ * The time of a packet libpcap read, µs. A pcapng file can name any second there is: what
+ * lies before the epoch becomes 0, what lies after the year 9999 ends there, so that
+ * times can be added up without a thought.
+ */
+static inline uint64_t
+capture_time(const struct pcap_pkthdr *h)
+{
+	int64_t s = h->ts.tv_sec;
+
+	if (s < 0)
+		return 0;
+	if (s > CAPTURE_TIME_MAX)
+		s = CAPTURE_TIME_MAX;
+	return (uint64_t)s * 1000000 + (uint64_t)h->ts.tv_usec % 1000000;
+}
 
 #endif

@@ -184,7 +184,7 @@ live_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
 	struct capture_call *call = (void *)user;
 	struct capture *c = call->capture;
 	struct frame f = {
-	    .ts_us = (uint64_t)h->ts.tv_sec * 1000000 + (uint64_t)h->ts.tv_usec,
+	    .ts_us = capture_time(h),
 	    .data = data,
 	    .caplen = capture_cut(c, h->caplen),
 	    .wirelen = h->len,

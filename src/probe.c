@@ -350,10 +350,12 @@ probe_start_workers(struct probe *p)
 static int
 probe_summary(struct probe *p)
 {
-	struct counters sum = p->counters;
+	struct counters sum;
 	bool failed = p->trace != NULL && trace_failed(p->trace);
 	unsigned i;
 
+	export_end(p->export);
+	sum = p->counters;
 	if (p->deal != NULL)
 		counter_sum(&sum, deal_counters(p->deal));
 	for (i = 0; i < p->nworkers; i++)

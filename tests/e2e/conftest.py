@@ -99,6 +99,16 @@ def octets_of(records):
     return sum(r['IN_BYTES'] + r['OUT_BYTES'] for r in records)
 
 
+def account(r):
+    """R's summary adds up, and its records are what the summary says they are."""
+    s = r.summary.check()
+    assert packets_of(r.records) == s['flow_packets'] - s['packets_lost'] - s['small_packets']
+    assert packets_of(r.records) == s['record_packets']
+    assert octets_of(r.records) == s['record_bytes']
+    assert len(r.records) == s['records']
+    return s
+
+
 def addresses(r):
     six = r['IP_PROTOCOL_VERSION'] == 6
     return (r['IPV6_SRC_ADDR'], r['IPV6_DST_ADDR']) if six else (r['IPV4_SRC_ADDR'], r['IPV4_DST_ADDR'])

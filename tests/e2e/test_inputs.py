@@ -73,11 +73,20 @@ def test_file_list(captures, tmp_path):
 def test_file_list_missing(captures, tmp_path):
     """A file that is not there: the others are read, the status tells."""
     path = captures('dns')
-    (tmp_path / 'list').write_text('%s\n%s\n' % (tmp_path / 'nothing.pcap', path))
+    (tmp_path / 'list').write_text('%s\n%s\n' % (path, tmp_path / 'nothing.pcap'))
     r = probe('--pcap-file-list', tmp_path / 'list', '--no-dpi', '--json', '-', '-T', T)
     assert r.status == 1
+    assert 'nothing.pcap' in r.text
     assert r.summary['files_bad'] == 1
     assert packets_of(r.records) == packets_of(flows(path).ok().records)
+
+
+def test_file_list_first_missing(captures, tmp_path):
+    """The first is opened before anything starts: without it there is no run."""
+    (tmp_path / 'list').write_text('%s\n%s\n' % (tmp_path / 'nothing.pcap', captures('dns')))
+    r = probe('--pcap-file-list', tmp_path / 'list', '--no-dpi')
+    assert r.status == 1
+    assert 'nothing.pcap' in r.text
 
 
 @pytest.mark.parametrize('name', ['nothing.pcap', 'a folder'])

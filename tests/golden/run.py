@@ -39,7 +39,7 @@ CASES = {
     'hosts': ('all', KEY + COUNTS, ['-p', '0/0/1/0/0']),
     'uni': ('dns,http', KEY + '%IN_PKTS %IN_BYTES %FLOW_START_MICROSECONDS %FLOW_END_MICROSECONDS '
             '%TCP_FLAGS %FLOW_END_REASON', ['-N', 'uni']),
-    'timeouts': ('ssh,radius,long', KEY + COUNTS, ['-t', '5', '-d', '2']),
+    'timeouts': ('ssh,radius,long', KEY + COUNTS, ['-t', '7', '-d', '3']),
     'crowded': ('scan,dns', KEY + COUNTS, ['-M', '16']),
     'ids': ('ntp', KEY + COUNTS, ['--json-labels', 'ids']),
 }

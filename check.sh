@@ -182,7 +182,8 @@ distribution()
 covered()
 {
 	command -v gcovr >/dev/null || { echo "gcovr is missing"; return 77; }
-	(build coverage --enable-coverage CFLAGS='-g -O0') || return 1
+	# Threads share the counts.
+	(build coverage --enable-coverage CFLAGS='-g -O0 -fprofile-update=atomic') || return 1
 	tests coverage coverage tests/e2e
 	gcovr -r "$SRC" --object-directory build/coverage --filter "$SRC/src/" --print-summary
 }

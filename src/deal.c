@@ -76,6 +76,8 @@ hand_add(struct deal *d, struct hand *h, const struct packet *pkt)
 	struct deal_batch *b = hand_open(h);
 	struct packet *copy;
 
+	if (len > DEAL_BYTES)
+		abort(); /* --snaplen allows no such frame */
 	if (b->n == DEAL_PACKETS || b->used + len > DEAL_BYTES) {
 		hand_send(d, h, false);
 		b = hand_open(h);

@@ -16,7 +16,7 @@
 #include "trace.h"
 
 #define DEAL_PACKETS 256
-#define DEAL_BYTES   (192 << 10) /* more than the largest packet and 255 of 500 bytes */
+#define DEAL_BYTES   (384 << 10) /* the longest frame, 256 KB, and 255 of 500 bytes */
 
 struct deal_batch {
 	uint64_t clock_us; /* of the trace when the batch was closed */

@@ -2,6 +2,7 @@
 """Several workers on one file give the records that one gives, in another order."""
 import json
 import signal
+import struct
 
 import pytest
 
@@ -30,6 +31,21 @@ def test_same_names(captures):
     if 'needs nDPI' in one.text:
         pytest.skip('built without nDPI')
     assert lines(many) == lines(one)
+
+
+def test_longest_packet(tmp_path):
+    """A packet handed over by a network card that cuts it up itself (IPv4 total length 0)
+    is as long as its frame: 262,144 octets are the most a capture may hold."""
+    capture = tmp_path / 'long.pcap'
+    frame = (bytes(12) + b'\x08\0' + b'\x45' + bytes(7) + b'\x40\x11\0\0' +
+             bytes([10, 0, 0, 1, 10, 0, 0, 2]) + struct.pack('>4H', 1234, 5678, 0, 0))
+    frame += bytes(262144 - len(frame))
+    capture.write_bytes(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1) +
+                        (struct.pack('<4I', 1, 0, len(frame), len(frame)) + frame) * 3)
+    r = probe('-i', capture, '-s', 262144, '--workers', 2, '--json', '-',
+              '-T', T + ' %L7_PROTO_NAME').ok()
+    assert packets_of(r.records) == r.summary.check()['flow_packets'] == 3
+    assert r.summary['flow_bytes'] == 3 * (262144 - 14)
 
 
 def test_load(captures):

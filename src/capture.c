@@ -147,9 +147,10 @@ file_compile(struct capture *c, char *err, size_t errlen)
 }
 
 /*
- * stdio's read for libpcap. It asks for whole pieces of a record, so a signal or a
- * silence in the middle of one is waited out: there is no giving back what libpcap
- * already took.
+ * stdio's read for libpcap. It asks for whole pieces of a record, so a silence in the
+ * middle of one is waited out: there is no giving back what libpcap already took. A
+ * signal, which only comes when reading is to end, fails the read and so the file: a
+ * pipe that never says the rest must not keep the probe from ending.
  */
 static ssize_t
 stream_read(void *cookie, char *buf, size_t len)
@@ -162,8 +163,11 @@ stream_read(void *cookie, char *buf, size_t len)
 			return 0;
 		case SOURCE_FAIL:
 			return -1;
-		case SOURCE_MORE:
 		case SOURCE_QUIET:
+			if (errno == EINTR)
+				return -1;
+			break;
+		case SOURCE_MORE:
 			break;
 		}
 	}

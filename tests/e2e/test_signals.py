@@ -70,6 +70,25 @@ def test_silent_pipe(start):
     assert r.wait().seconds < 2 * SLOW
 
 
+@pytest.mark.parametrize('workers', [1, 2])
+@pytest.mark.parametrize('form', ['pcap', 'pcapng'])
+def test_pipe_silent_in_a_record(captures, start, tmp_path, form, workers):
+    """Nor does one that stops in the midst of a record, whoever reads it."""
+    out = tmp_path / 'out.json'
+    r = start('-i', '-', '--workers', workers, '--no-dpi', '--json', out, '-T', T,
+              stdin=subprocess.PIPE)
+    capture = captures(format=form).read_bytes()
+    r.process.stdin.write(capture[:len(capture) // 2])
+    r.process.stdin.flush()
+    time.sleep(1)
+    r.signal(signal.SIGTERM)
+    end = r.wait().ok()
+    assert end.seconds < 2 * SLOW
+    s = end.summary.check()
+    assert s['packets'] > 0
+    assert packets_of(map(json.loads, out.open())) == s['flow_packets']
+
+
 def test_second_signal(captures, start):
     """A collector that never reads cannot hold it after the second signal."""
     server = socket.socket()

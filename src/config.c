@@ -570,16 +570,43 @@ config_check_input(struct config *c, char *err, size_t errlen)
 	return 0;
 }
 
+/* [udp://|tcp://]HOST[:PORT]: is it one, as far as can be told without asking a name
+ * server? An IPv6 address without brackets has colons but no port. */
+static bool
+is_collector(const char *spec)
+{
+	const char *host = spec, *port;
+	long n;
+
+	if (strncmp(spec, "udp://", 6) == 0 || strncmp(spec, "tcp://", 6) == 0)
+		host = spec + 6;
+	if (strstr(host, "://") != NULL || *host == '\0' || *host == ':')
+		return false;
+	port = *host == '[' ? strchr(host, ']') : host;
+	if (port == NULL)
+		return false;
+	port = strchr(port, ':');
+	if (port == NULL || (*host != '[' && strchr(port + 1, ':') != NULL))
+		return true;
+	return read_long(port + 1, 1, 65535, &n) == 0;
+}
+
 static int
 config_finish(struct config *c, char *err, size_t errlen)
 {
 	const char *p;
+	unsigned i;
 
 	if (config_check_input(c, err, errlen) < 0)
 		return -1;
 	if (c->version != 5 && c->version != 9 && c->version != 10)
 		return reason(err, errlen, "--flow-version %d: expected 5, 9 or 10 (IPFIX)",
 		    c->version);
+	for (i = 0; i < c->collectors.n; i++)
+		if (!is_collector(c->collectors.v[i]))
+			return reason(err, errlen,
+			    "--collector %s: expected [udp://|tcp://]HOST:PORT, ports 1 to 65535",
+			    c->collectors.v[i]);
 	if (c->biflow == BIFLOW_RFC5103 && c->version != 10 && c->collectors.n > 0)
 		return reason(err, errlen,
 		    "--biflow rfc5103 has reverse elements, which only IPFIX can carry: add -V 10");

@@ -16,18 +16,18 @@ print_wrapped(FILE *out, const char *text)
 	while (*text != '\0') {
 		int len = (int)strcspn(text, " ");
 
-		if (column + len > HELP_WIDTH && column > HELP_COLUMN) {
+		if (column == HELP_COLUMN)
+			;
+		else if (column + 1 + len > HELP_WIDTH) {
 			fprintf(out, "\n%*s", HELP_COLUMN, "");
 			column = HELP_COLUMN;
-		}
-		fprintf(out, "%.*s", len, text);
-		text += len;
-		column += len;
-		if (*text == ' ') {
-			text++;
+		} else {
 			fputc(' ', out);
 			column++;
 		}
+		fprintf(out, "%.*s", len, text);
+		column += len;
+		text += len + (text[len] == ' ');
 	}
 }
 

@@ -42,10 +42,12 @@ def test_mistakes(captures, args, names):
     assert len(r.text.splitlines()) <= 5  # not the whole help
 
 
-@pytest.mark.parametrize('where', ['no-such-host.invalid:2055', '127.0.0.1:99999', 'sctp://127.0.0.1:1'])
-def test_bad_collector(captures, where):
+@pytest.mark.parametrize('where, status', [
+    ('no-such-host.invalid:2055', 1), ('127.0.0.1:99999', 2), ('sctp://127.0.0.1:1', 2),
+    ('127.0.0.1:', 2), (':2055', 2), ('[::1:2055', 2), ('[::1]:0', 2)])
+def test_bad_collector(captures, where, status):
     r = probe('-i', captures('dns'), '-n', where)
-    assert r.status in (1, 2)
+    assert r.status == status
     assert where in r.text or where.split('//')[-1] in r.text
 
 

@@ -319,6 +319,8 @@ fragment_later(struct cursor *c, unsigned proto, const uint8_t *p)
 	struct packet *pkt = c->pkt;
 
 	pkt->proto = (uint8_t)proto;
+	/* a first fragment that carries one is none that has ports (IPv6, two headers) */
+	pkt->flags &= (uint16_t)~PACKET_FRAG_FIRST;
 	pkt->flags |= PACKET_FRAG_LATER;
 	pkt->payload_wire = cursor_wire(c, p);
 	c->fragment = true;

@@ -42,7 +42,7 @@ class Program:
         self.name, self.argv, self.clean = name, argv, clean
         self.packets = re.compile(packets, re.M) if packets else None
         self.seconds, self.ratios, self.walls, self.rss = [], [], [], []
-        self.trouble = None
+        self.trouble = self.remark = None
 
     def run(self, log):
         """CPU seconds of one run."""
@@ -64,11 +64,16 @@ class Program:
         return usage.ru_utime + usage.ru_stime
 
     def check(self, log, packets):
-        """Did it see the whole file?"""
+        """Did it see the whole file, and do all the work?"""
         if self.packets is None or self.trouble:
             return
-        with open(log, errors='replace') as text:
-            found = self.packets.search(text.read())
+        with open(log, errors='replace') as file:
+            text = file.read()
+        capped = re.search(r'^dpi_capped +(\d+)$', text, re.M)
+        if capped:
+            self.remark = ('%s flows were beyond its cap of nDPI states and named by port, '
+                           'unseen: not the work of ndpiReader' % capped.group(1))
+        found = self.packets.search(text)
         if not found or int(found.group(1)) != packets:
             self.trouble = 'saw %s of %d packets' % (found and found.group(1), packets)
 
@@ -158,6 +163,9 @@ def table(name, octets, packets, floor, rows, markdown):
             print('| %s |' % ' | '.join(line))
         else:
             print(('%-38s' + '%12s' * 5) % line)
+    for row in rows:
+        if row.remark:
+            print('\n%s: %s.' % (row.name, row.remark))
     sys.stdout.flush()
 
 

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""seeds.py -- write the inputs the fuzzers start from, seeds/TARGET/*. Small, the same each
+time, and committed: make check replays them where there is no Python.
+
+usage: seeds.py [FOLDER]
+"""
+import io
+import os
+import struct
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'tests', 'gen'))
+import capfile  # noqa: E402
+import wire  # noqa: E402
+
+A, B = '10.0.0.1', '10.0.0.2'
+A6, B6 = '2001:db8::1', '2001:db8::2'
+M1, M2 = b'\x02\0\0\0\0\1', b'\x02\0\0\0\0\2'
+IP4, IP6, VLAN = 0x0800, 0x86dd, 0x8100
+TUNNELS, CUT = 0x80, 0x40
+# places in fuzz_link[] of fuzz.h
+(ETHERNET, RAW12, RAW14, RAW, IPV4, IPV6, SLL, SLL2, NULL, LOOP, RADIOTAP, WLAN, PPP, PPP_HDLC,
+ PPP_ETHER, CHDLC, NFLOG, PPI, PRISM, AVS, FRELAY) = range(21)
+
+
+def eth(kind, payload, vlans=()):
+    """Without the padding of wire.ethernet(): seeds are to be small."""
+    tags = b''.join(struct.pack('!HH', t, v) for t, v in vlans)
+    return M2 + M1 + tags + struct.pack('!H', kind) + payload
+
+
+def tcp4(flags=0x18, data=b'GET / HTTP/1.1\r\n\r\n', d=0, seq=1, options=b'\2\4\5\xb4\3\3\7'):
+    a, b, sport, dport = (B, A, 80, 1234) if d else (A, B, 1234, 80)
+    return wire.ip4(a, b, 6, wire.tcp(a, b, sport, dport, seq, 1, flags, 8192, options, data))
+
+
+def udp4(sport, dport, data, a=A, b=B):
+    return wire.ip4(a, b, 17, wire.udp(a, b, sport, dport, data))
+
+
+def udp6(sport, dport, data):
+    return wire.ip6(A6, B6, 17, wire.udp(A6, B6, sport, dport, data))
+
+
+def snap(kind, payload):
+    return b'\xaa\xaa\3\0\0\0' + struct.pack('!H', kind) + payload
+
+
+def label(n, bottom):
+    return struct.pack('!I', n << 12 | bottom << 8 | 64)
+
+
+def links():
+    p = tcp4()
+    wlan = b'\x08\x01\0\0' + M1 + M2 + M1 + b'\0\x10' + snap(IP4, p)
+    yield 'ethernet-tcp', ETHERNET, eth(IP4, p)
+    yield 'ethernet-udp6', ETHERNET, eth(IP6, udp6(5353, 53, b'x' * 12))
+    yield 'ethernet-arp', ETHERNET, eth(0x0806, b'\0\1\x08\0\6\4\0\1' + bytes(20))
+    yield 'ethernet-cut', ETHERNET | CUT, eth(IP4, p)[:60]
+    yield 'vlan', ETHERNET, eth(IP4, p, [(VLAN, 5)])
+    yield 'qinq', ETHERNET, eth(IP4, p, [(0x88a8, 5), (VLAN, 6)])
+    yield 'llc-snap', ETHERNET, M2 + M1 + struct.pack('!H', 8 + len(p)) + snap(IP4, p)
+    yield 'mpls', ETHERNET, eth(0x8847, label(16, 0) + label(17, 1) + p)
+    yield 'mpls-no-end', ETHERNET, eth(0x8847, label(16, 0) * 20)
+    yield 'pppoe', ETHERNET, eth(0x8864, b'\x11\0\0\1' + struct.pack('!HH', len(p) + 2, 0x21) + p)
+    yield 'macinmac', ETHERNET, eth(0x88e7, b'\0\0\0\7' + eth(IP4, p))
+    yield 'raw', RAW, p
+    yield 'raw6', IPV6, udp6(1, 2, b'')
+    yield 'sll', SLL, struct.pack('!HHH8sH', 0, 1, 6, M1, IP4) + p
+    yield 'sll2', SLL2, struct.pack('!HHIHBB8s', IP4, 0, 1, 1, 0, 6, M1) + p
+    yield 'null', NULL, b'\2\0\0\0' + p
+    yield 'loop6', LOOP, b'\0\0\0\x1e' + udp6(1, 2, b'')
+    yield 'wlan', WLAN, wlan
+    yield 'wlan-qos', WLAN, b'\x88\x01\0\0' + M1 + M2 + M1 + b'\0\x10\0\0' + snap(IP4, p)
+    yield 'radiotap', RADIOTAP, b'\0\0\x0a\0\2\0\0\0\0\0' + wlan
+    yield 'ppi', PPI, b'\0\0\x08\0\x69\0\0\0' + wlan
+    yield 'ppp', PPP, b'\xff\3\0\x21' + p
+    yield 'chdlc', CHDLC, b'\x0f\0\x08\0' + p
+    yield 'frelay', FRELAY, b'\x18\x41\3\xcc' + p
+    tlv = struct.pack('<HH', 4 + len(p), 9) + p
+    yield 'nflog', NFLOG, b'\2\0\0\0' + tlv
+
+
+def headers():
+    first = wire.udp(A, B, 1000, 53, b'y' * 24)
+    yield 'fragment-first', ETHERNET, eth(IP4, wire.ip4(A, B, 17, first[:16], frag=0x2000, ident=7))
+    yield 'fragment-later', ETHERNET, eth(IP4, wire.ip4(A, B, 17, first[16:], frag=2, ident=7))
+    chain = bytes([43, 0, 1, 4, 0, 0, 0, 0]) + bytes([44, 0, 4, 0, 0, 0, 0, 0])
+    chain += bytes([60, 0, 0, 1, 0, 0, 0, 9]) + bytes([17, 0, 1, 4, 0, 0, 0, 0])
+    yield 'ip6-chain', RAW, wire.ip6(A6, B6, 0, chain + wire.udp(A6, B6, 1, 2, b'z'))
+    yield 'icmp', RAW, wire.ip4(A, B, 1, wire.icmp4(3, 1, bytes(4) + tcp4()[:28]))
+    yield 'icmp6', RAW, wire.ip6(A6, B6, 58, wire.icmp6(A6, B6, 128, 0, b'\0\1\0\2'))
+    sctp = struct.pack('!HHII', 5000, 5001, 1, 0) + b'\1\0\0\x14' + bytes(16)
+    yield 'sctp', RAW, wire.ip4(A, B, 132, sctp)
+    yield 'ah', RAW, wire.ip4(A, B, 51, b'\6\4\0\0\0\0\0\1\0\0\0\1' + bytes(12) + tcp4()[20:])
+
+
+def tunnels():
+    p, inner = tcp4(), eth(IP4, tcp4())
+    yield 'ipip', wire.ip4(A, B, 4, p)
+    yield '6in4', wire.ip4(A, B, 41, udp6(1, 2, b''))
+    yield '4in6', wire.ip6(A6, B6, 4, p)
+    yield 'gre', wire.ip4(A, B, 47, b'\0\0\x08\0' + p)
+    yield 'gre-all', wire.ip4(A, B, 47, b'\xb0\0\x08\0\0\0\0\0\0\0\0\1\0\0\0\2' + p)
+    yield 'gre-ppp', wire.ip4(A, B, 47, struct.pack('!HHHHI', 0x3001, 0x880b, len(p) + 2, 5, 1) +
+                              b'\0\x21' + p)
+    yield 'nvgre', wire.ip4(A, B, 47, b'\x20\0\x65\x58\0\0\5\0' + inner)
+    yield 'erspan2', wire.ip4(A, B, 47, b'\x10\0\x88\xbe\0\0\0\1\x10\5\0\x64\0\0\0\0' + inner)
+    yield 'erspan3', wire.ip4(A, B, 47, b'\x10\0\x22\xeb\0\0\0\1\x20\5\0\x64' + bytes(8) + inner)
+    yield 'gtpu', udp4(2152, 2152, struct.pack('!BBHI', 0x30, 255, len(p), 7) + p)
+    yield 'gtpu-extension', udp4(2152, 2152, struct.pack('!BBHIHBB', 0x34, 255, len(p) + 8, 7, 0,
+                                                         0, 0x85) + b'\1\x10\1\0' + p)
+    yield 'vxlan', udp4(5000, 4789, b'\x08\0\0\0\0\0\5\0' + inner)
+    yield 'vxlan-gpe', udp4(5000, 4790, b'\x0c\0\0\1\0\0\5\0' + p)
+    yield 'geneve', udp4(5000, 6081, b'\1\0\x65\x58\0\0\5\0\0\1\2\0' + inner)
+    yield 'l2tp', udp4(1701, 1701, struct.pack('!HHH', 2, 5, 6) + b'\xff\3\0\x21' + p)
+    yield 'teredo', udp4(3544, 3544, udp6(1, 2, b'q'))
+    yield 'teredo-origin', udp4(3544, 3544, b'\0\0' + bytes(6) + udp6(1, 2, b'q'))
+    yield 'capwap', udp4(5247, 5247, b'\0\x10\2\0\0\0\0\0' + b'\x08\1\0\0' + M1 + M2 + M1 +
+                         b'\0\0' + snap(IP4, p))
+    yield 'etherip', wire.ip4(A, B, 97, b'\x30\0' + inner)
+    yield 'mpls-ip', wire.ip4(A, B, 137, label(16, 1) + p)
+    yield 'mpls-udp', udp4(5000, 6635, label(16, 1) + p)
+    yield 'lisp', udp4(5000, 4341, b'\x80\0\0\1\0\0\0\1' + p)
+    yield 'tzsp', udp4(5000, 37008, b'\1\0\0\1\1' + inner)
+    yield 'pim', wire.ip4(A, B, 103, b'\x21\0\0\0\0\0\0\0' + p)
+    yield 'minenc', wire.ip4(A, B, 55, b'\6\x80\0\0\x0a\0\0\5\x0a\0\0\6' + p[20:])
+    deep = p
+    for _ in range(6):
+        deep = wire.ip4(A, B, 4, deep)
+    yield 'deep', deep
+
+
+def decode():
+    for name, link, frame in list(links()) + list(headers()):
+        yield name, bytes([link]) + frame
+    for name, packet in tunnels():
+        yield name, bytes([TUNNELS | RAW]) + packet
+
+
+def engine():
+    def script(head, link, *steps):
+        return bytes([head, link]) + b''.join(
+            struct.pack('!HB', len(f) | bits, dt) + f for f, dt, bits in steps)
+
+    s, sa, a, fa, r = 2, 18, 16, 17, 4
+    shake = [(tcp4(s, b''), 0, 0), (tcp4(sa, b'', 1), 1, 0), (tcp4(a, b'', seq=2), 1, 0)]
+    close = [(tcp4(fa, b'', seq=30), 2, 0), (tcp4(fa, b'', 1, 2), 2, 0), (tcp4(a, b''), 1, 0)]
+    many = [(udp4(1000 + i, 53, b'', a='10.1.%d.1' % (i % 7)), 1, 0) for i in range(80)]
+    yield 'connection', script(0, RAW, *shake, (tcp4(), 5, 0), *close)
+    yield 'reopened', script(0, RAW, *shake, *close, *shake, (tcp4(r, b''), 1, 0))
+    yield 'again', script(0, RAW, *shake, (tcp4(), 1, 0), (tcp4(), 64, 0), (tcp4(seq=99), 70, 0))
+    yield 'timeouts', script(0x20, RAW, *[(udp4(1, 2, b'x'), 0x82, 0)] * 16, (tcp4(), 0xa0, 0))
+    yield 'backwards', script(0x40, RAW, (udp4(1, 2, b''), 10, 0), (udp4(1, 2, b''), 0xc5, 0),
+                              (udp4(2, 1, b'', B, A), 60, 0x8000), (tcp4(), 0xff, 0x4000))
+    yield 'crowd', script(0, RAW, *many)
+    yield 'crowd-stingy', script(0x18, RAW, *many[:75], (tcp4(), 0xc1, 0), *many[:8])
+    yield 'late', script(0xc4, RAW, *shake, (tcp4(), 0xbf, 0), *close)
+    yield 'tunnels', script(1, RAW, *[(p, 1, 0) for _, p in list(tunnels())[:6]])
+
+
+def records():
+    small, big = b'\1\5', b'\x08' + b'\xff' * 8
+
+    def direction(addr, n):
+        return (addr + b'\x01\xbb' + n + M1 + M2 + n * 3 + b'\0\1\0\2\5\xb4\7\x1b\1' + n +
+                b'\7\6\x0a\x1b\xf4\0\0\0' + b'\2\1\0' + b'\0\x28\5\xdc\x40\x40\xb8\0\0')
+
+    def flow(head, proto, n, more=b''):
+        addr = bytes(12) + b'\x0a\0\0\1'
+        return (bytes([head, 0, proto]) + b'\0\5' + direction(addr, n) + direction(addr, n) +
+                b'\0\0\0\2' + n * 4 + more)
+
+    detail = b'\1\6\1\x11' + bytes(16) + b'\0\0\0\7\3' + b'\0\0\x10\0' * 10 + small * 64
+    l7 = small + b'\0\7\0\7\0\1\0\0\6\0\1\x10'
+    l7 += b'a"\\\n\xc3\xa9\xff\xed\xa0\x80\xf0\x9f\x98\x80' + b'z'
+    for name, head in (('v5', 0), ('v9', 1), ('ipfix', 2), ('v9-all', 0x21), ('ipfix-all', 0x22),
+                       ('rfc5103-all', 0x26), ('uni-all', 0x2a), ('ntopng', 0x12), ('few', 0x32)):
+        yield name, bytes([head, 1]) + flow(0, 6, small) + flow(1, 17, big)
+    yield 'detail', bytes([0x22, 0]) + flow(2, 6, small, detail)
+    yield 'l7', bytes([0x22, 0]) + flow(4, 6, small, l7)
+    yield 'l7-v9', bytes([0x21, 0]) + flow(4, 17, big, l7)
+
+
+def template():
+    for name, head, text in (
+            ('default-v9', 10, '@DEFAULT@'), ('default-v5', 9, '@DEFAULT@'),
+            ('all-ipfix', 11, '@ALL@'), ('all-rfc5103', 14, '@ALL@'), ('all-uni', 17, '@ALL@'),
+            ('ntopng-no-dpi', 1, '@NTOPNG@'), ('mixed', 11, '%IN_BYTES,%octetDeltaCount @default@'),
+            ('six', 11, '%IPV6_SRC_ADDR %L7_INFO\t%IN_PKTS'), ('one', 11, '%PROTOCOL'),
+            ('uni-none', 17, '%OUT_BYTES'), ('near', 11, '%IN_BITES'), ('macro', 11, '@DEFALT@'),
+            ('bare', 11, 'IN_BYTES'), ('long', 11, '%' + 'A' * 300), ('empty', 11, ' ')):
+        yield name, bytes([head]) + text.encode()
+
+
+def config():
+    for name, head, text in (
+            ('plain', 0, 'flow-version 10\ntemplate-id=300\nidle-timeout  15\n# a remark\n\n'),
+            ('quotes', 0, 'flow-templ "%IN_BYTES %IN_PKTS"\nprobe-id \'x-1\'\ntunnel\nno-dpi no\n'),
+            ('networks', 0, 'local-networks 10.0.0.0/8,fd00::1/64\naggregation 1/1/1/1/0\n'),
+            ('lists', 0, 'n 127.0.0.1:2055\ncollector tcp://h\n-b\n--verbose 2\nspeed 1.5\n'),
+            ('nested', 0, 'config f\n'), ('mistake', 0, 'flow-verson 9\n'),
+            ('range', 0, 'max-flows 99999999999999999999\n'),
+            ('numbers', 0, 'obs-domain 4294967295\nnetflow-engine 255:255\nbiflow rfc5103\nV 10\n'),
+            ('line', 1, '-i\nx.pcap\n-V\n10\n-n\nh:1\n-b\n2\n--tunnel\n-L\n10.0.0.0/8'),
+            ('line-short', 1, '-5bGb2'), ('line-unknown', 1, '--flow-versio=9'),
+            ('line-help', 1, '-h'), ('line-file', 1, 'f'), ('line-missing', 1, '-V')):
+        yield name, bytes([head]) + text.encode()
+
+
+def capture():
+    frames = [(1700000000 * 10**6 + i * 1000, eth(IP4, udp4(1000 + i, 53, b'x' * i)))
+              for i in range(6)]
+    for kind in capfile.FORMATS:
+        out = io.BytesIO()
+        capfile.writer(out, kind).write_all(frames)
+        yield kind, out.getvalue()
+        yield kind + '-cut', out.getvalue()[:-9]
+    out = io.BytesIO()
+    capfile.Pcap(out, 40).write_all(frames)
+    yield 'snaplen', out.getvalue()
+    head = struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 30, 1)
+    yield 'beyond', head + struct.pack('<IIII', 1, 2000000, 50, 20) + bytes(50)
+    yield 'huge', head + struct.pack('<IIII', 1, 2, 0x7fffffff, 60) + bytes(50)
+    yield 'modified', struct.pack('<IHHiIII', 0xa1b2cd34, 2, 4, 0, 0, 99, 1) + bytes(8) + \
+        struct.pack('<IIIHBB', 14, 14, 1, 0, 0, 0) + M1 + M2 + b'\x08\0'
+    yield 'nflog-swapped', struct.pack('>IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 99, 239) + \
+        struct.pack('>IIII', 1, 2, 12, 12) + b'\2\0\0\0\0\x08\0\x09abcd'
+    yield 'gzip', b'\x1f\x8b\x08' + bytes(30)
+    yield 'empty', b''
+
+
+def main():
+    top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
+    for make in (decode, engine, records, template, config, capture):
+        folder = os.path.join(top, make.__name__)
+        os.makedirs(folder, exist_ok=True)
+        for name, data in make():
+            with open(os.path.join(folder, name), 'wb') as out:
+                out.write(data)
+
+
+if __name__ == '__main__':
+    main()

@@ -13,6 +13,7 @@
 #include "options_data.h"
 
 #define SPEC_MAX 300
+#define STALLED_US 5000000 /* has taken nothing for so long: nobody waits for it */
 
 uint64_t
 collector_now_us(void)
@@ -289,6 +290,13 @@ size_t
 collector_pending(const struct collector *c)
 {
 	return c->queued;
+}
+
+bool
+collector_busy(const struct collector *c)
+{
+	return c->queued > COLLECTOR_QUEUE / 2 && c->bev != NULL && !c->down &&
+	    collector_now_us() - c->taken_us < STALLED_US;
 }
 
 const struct collector_stats *

@@ -74,6 +74,10 @@ void	 collector_end(struct collector *);
 /* Octets still waiting (TCP). */
 size_t	 collector_pending(const struct collector *);
 
+/* TCP: half of its queue is full, and it takes what it is sent or has not been reached
+ * yet. Who can wait should: the queue's end is lost. Not for a dead collector. */
+bool	 collector_busy(const struct collector *);
+
 const struct collector_stats *collector_stats(const struct collector *);
 const char *collector_spec(const struct collector *);
 

@@ -65,6 +65,7 @@ struct collector {
 	uint64_t written;  /* octets handed to this connection */
 	unsigned delay_ms; /* before the next try */
 	uint64_t up_us;	   /* monotonic: when this connection was made */
+	uint64_t taken_us; /* monotonic: when it last took a message, or was to be tried */
 };
 
 /* CLOCK_MONOTONIC, µs. */

@@ -41,6 +41,7 @@ reap(struct collector *c)
 		return;
 	out = c->written - evbuffer_get_length(bufferevent_get_output(c->bev));
 	while ((q = c->head) != NULL && q != c->next && q->end <= out) {
+		c->taken_us = collector_now_us();
 		c->head = q->next;
 		if (c->head == NULL)
 			c->tail = &c->head;
@@ -135,7 +136,7 @@ connected(struct collector *c)
 	evtimer_del(c->timer);
 	set_options(c);
 	c->up = true;
-	c->up_us = collector_now_us();
+	c->up_us = c->taken_us = collector_now_us();
 	c->written = 0;
 	c->next = c->head;
 	c->sequence = 0; /* a session of its own: RFC 7011 §3.1 */
@@ -216,6 +217,7 @@ int
 tcp_open(struct collector *c)
 {
 	c->delay_ms = DELAY_MIN_MS;
+	c->taken_us = collector_now_us();
 	c->timer = evtimer_new(c->base, on_timer, c);
 	if (c->timer == NULL)
 		return -1;

@@ -504,6 +504,17 @@ export_pending(const struct export *e)
 	return sum;
 }
 
+bool
+export_busy(const struct export *e)
+{
+	unsigned i;
+
+	for (i = 0; i < e->ncollectors; i++)
+		if (collector_busy(e->collectors[i]))
+			return true;
+	return false;
+}
+
 void
 export_reopen(struct export *e)
 {

@@ -54,6 +54,9 @@ void	 export_flush(struct export *);
 /* Octets still queued for TCP collectors: 0 when all is out. */
 size_t	 export_pending(const struct export *);
 
+/* A TCP collector has enough to take for now: who can wait with flows should. */
+bool	 export_busy(const struct export *);
+
 /*
  * The run is over: give up what collectors did not take, complete the files. The
  * counters are final then; only export_report() and export_free() may follow.

@@ -3,6 +3,10 @@
  * loop.c -- one libevent loop. The workers' bell wakes it; a turn takes a bounded number
  * of flows, so that signals and sockets never wait for a long queue.
  *
+ * Files wait for a TCP collector that takes what it gets, and so does the end, for a
+ * while: the flows stay in the rings until its queue has room. Live it must take what
+ * comes.
+ *
  * The export clock: live it is the wall clock; for a file it is the packet time of the
  * flows as they end, so that a run of the same file is the same run, byte for byte.
  */
@@ -29,7 +33,9 @@
 #define SECOND_TICKS  10
 #define REPORT_TICKS  300 /* -b: each 30 s */
 #define DRAIN_TICKS   50  /* after a file TCP collectors have 5 s to take the rest */
-#define STOP_TICKS    15  /* after a signal 1.5 s */
+#define STOP_TICKS    15  /* after a signal 1.5 s, counted from it, */
+#define STOP_LEAST    5	  /* but 0.5 s in any case */
+#define HOLD_US	      1000
 #define SIGNALS	      5
 
 static const int loop_signal[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGQUIT};
@@ -50,7 +56,7 @@ struct loop {
 	uint64_t clock_us; /* of the export, files */
 	uint64_t start_us; /* monotonic */
 	bool progress;
-	struct event *bell, *tick, *signal[SIGNALS];
+	struct event *bell, *tick, *resume, *signal[SIGNALS];
 };
 
 static uint64_t
@@ -124,6 +130,17 @@ loop_tick_clock(struct loop *l)
  * Flows
  */
 
+/* Leave the flows where they are, because a collector is busy? */
+static bool
+loop_holds(const struct loop *l)
+{
+	bool may = l->phase == LOOP_RUNNING
+	    ? !l->s->config->live
+	    : l->phase == LOOP_STOPPING && l->drain_ticks > STOP_LEAST;
+
+	return may && export_busy(l->s->export);
+}
+
 /* Take at most TURN_FLOWS flows, fairly. True if there may be more. */
 static bool
 loop_take_flows(struct loop *l)
@@ -135,6 +152,8 @@ loop_take_flows(struct loop *l)
 		unsigned burst = 0;
 		struct flow *f;
 
+		if (loop_holds(l))
+			return true;
 		while (burst < 64 && (f = worker_ended(w)) != NULL) {
 			if (!l->s->config->live)
 				loop_clock(l, f->ended_us);
@@ -160,44 +179,52 @@ loop_all(const struct loop *l, enum worker_state state)
 	return true;
 }
 
-/* See how far the workers are, after their flows were taken. */
-static void
-loop_advance(struct loop *l, bool drained)
+/* See how far the workers are, after their flows were taken. True if there are more. */
+static bool
+loop_advance(struct loop *l)
 {
-	if (!drained || l->phase == LOOP_DRAINING)
-		return;
+	if (l->phase == LOOP_DRAINING)
+		return false;
 	if (!l->held && l->s->config->stay && loop_all(l, WORKER_HOLDING)) {
 		l->held = true;
 		export_flush(l->s->export);
 	}
 	if (!loop_all(l, WORKER_DONE))
-		return;
+		return false;
 	/* what was put before DONE was read is in the rings: take that too */
-	while (loop_take_flows(l))
-		;
+	if (loop_take_flows(l))
+		return true;
 	export_flush(l->s->export);
 	l->phase = LOOP_DRAINING;
-	l->drain_ticks = l->signalled ? STOP_TICKS : DRAIN_TICKS;
+	if (!l->signalled)
+		l->drain_ticks = DRAIN_TICKS;
 	if (export_pending(l->s->export) == 0)
 		event_base_loopbreak(l->s->base);
+	return false;
 }
 
 static void
 on_bell(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval hold = {0, HOLD_US};
 	struct loop *l = arg;
 	bool more;
 
 	(void)fd;
 	(void)what;
 	bell_quiet(l->s->bell);
+	if (loop_holds(l)) {
+		event_add(l->resume, &hold);
+		return;
+	}
 	more = loop_take_flows(l);
 	if (!more) {
 		bell_arm(l->s->bell);
 		/* a worker may have put one before it saw the bell armed */
 		more = loop_take_flows(l);
 	}
-	loop_advance(l, !more);
+	if (!more)
+		more = loop_advance(l);
 	if (more)
 		event_active(l->bell, EV_READ, 0);
 }
@@ -280,8 +307,11 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		loop_check_ports(l);
 	if (l->s->config->verbose > 0 && l->ticks % REPORT_TICKS == 0)
 		loop_statistics(l);
-	if (l->phase == LOOP_STOPPING)
+	if (l->phase == LOOP_STOPPING) {
 		loop_stop_readers(l); /* one in read(2) may have missed the first */
+		if (l->drain_ticks > STOP_LEAST)
+			l->drain_ticks--;
+	}
 	if (l->phase == LOOP_DRAINING &&
 	    (export_pending(l->s->export) == 0 || l->drain_ticks-- == 0))
 		event_base_loopbreak(l->s->base);
@@ -302,6 +332,7 @@ loop_stop(struct loop *l)
 		return;
 	}
 	l->phase = LOOP_STOPPING;
+	l->drain_ticks = STOP_TICKS;
 	loop_stop_readers(l);
 }
 
@@ -334,8 +365,9 @@ loop_events(struct loop *l)
 
 	l->bell = event_new(base, l->s->bell->fd, EV_READ | EV_PERSIST, on_bell, l);
 	l->tick = event_new(base, -1, EV_PERSIST, on_tick, l);
-	if (l->bell == NULL || l->tick == NULL || event_add(l->bell, NULL) < 0 ||
-	    event_add(l->tick, &tick) < 0)
+	l->resume = evtimer_new(base, on_bell, l);
+	if (l->bell == NULL || l->tick == NULL || l->resume == NULL ||
+	    event_add(l->bell, NULL) < 0 || event_add(l->tick, &tick) < 0)
 		return -1;
 	for (i = 0; i < SIGNALS; i++) {
 		l->signal[i] = evsignal_new(base, loop_signal[i], on_signal, l);
@@ -354,6 +386,8 @@ loop_clear(struct loop *l)
 		event_free(l->bell);
 	if (l->tick != NULL)
 		event_free(l->tick);
+	if (l->resume != NULL)
+		event_free(l->resume);
 	for (i = 0; i < SIGNALS; i++)
 		if (l->signal[i] != NULL)
 			event_free(l->signal[i]);

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -36,6 +37,33 @@ def test_flush(captures, start, tmp_path, number):
     assert len(records) == MANY
     assert {x['FLOW_END_REASON'] for x in records} == {4}
     assert packets_of(records) == 4 * MANY
+
+
+@pytest.mark.parametrize('stay', [False, True], ids=['end of file', 'signal'])
+def test_tcp_takes_all(captures, start, stay):
+    """A TCP collector that reads gets every record, be there more than its queue holds."""
+    taken = []
+
+    def read():
+        peer = listener.accept()[0]
+        while data := peer.recv(1 << 20):
+            taken.append(len(data))
+        peer.close()
+
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        r = start('-i', captures('many', flows=20000), '--no-dpi', '-V', 10, '-T', '@ALL@',
+                  '-n', 'tcp://127.0.0.1:%d' % listener.getsockname()[1],
+                  *['--stay'] * stay)
+        if stay:
+            r.settled()
+            r.signal(signal.SIGTERM)
+        s = r.wait().ok().summary.check()
+        reader.join(10)
+    assert s['export_records'] == s['records'] == 20000
+    assert s['export_lost'] == s['export_errors'] == 0
+    assert sum(taken) == s['export_bytes'] > 8 << 20  # more than twice its queue
 
 
 def test_stay(captures, start, tmp_path):

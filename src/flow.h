@@ -61,10 +61,10 @@ struct flow_tcp {
 	uint16_t mss;
 	uint8_t wscale;	 /* 0xff = none seen */
 	uint8_t flags;	 /* OR of all */
-	bool valid;	 /* next_seq is known */
-	bool holed;
-	bool windowed;	 /* win_min and win_max are known */
-	bool syn, fin;	 /* sent, be it before the last report */
+	bool valid : 1;	 /* next_seq is known */
+	bool holed : 1;
+	bool windowed : 1; /* win_min and win_max are known */
+	bool syn : 1, fin : 1; /* sent, be it before the last report */
 };
 
 /* What L7 classification found. From dpi.c; one allocation, owned by the flow. */

@@ -29,6 +29,7 @@
 #define LRU_GRAIN   250000 /* µs */
 #define DETAIL_SLAB 64
 #define NEVER	    UINT64_MAX
+#define FETCH_MIN   16384 /* flows alive from which on records are fetched ahead */
 
 enum list {
 	LIST_NEW,
@@ -672,6 +673,25 @@ flowtable_prepare(const struct flowtable *t, const struct packet *pkt,
 	*hash = flowkey_hash(key, t->opt.seed);
 	__builtin_prefetch(&t->buckets[(uint32_t)*hash & t->mask], 1);
 	return dir;
+}
+
+void
+flowtable_fetch(const struct flowtable *t, uint64_t hash)
+{
+	const struct bucket *bk = &t->buckets[(uint32_t)hash & t->mask];
+	uint32_t tag = hash_tag(hash);
+	unsigned i, line;
+
+	if (t->alive < FETCH_MIN)
+		return; /* they are in the cache */
+	for (i = 0; i < BUCKET; i++)
+		if (bk->tag[i] == tag && (bk->used & 1U << i)) {
+			const char *f = (const char *)&t->pool[bk->slot[i]];
+
+			for (line = 0; line < sizeof(struct flow); line += 64)
+				__builtin_prefetch(f + line, 1);
+			return;
+		}
 }
 
 /*

@@ -55,6 +55,12 @@ unsigned flowtable_prepare(const struct flowtable *, const struct packet *,
 	     struct flowkey *, uint64_t *hash);
 
 /*
+ * Then, when its bucket has come: fetch the record of the flow that has HASH, if any, so
+ * that the misses of a batch overlap.
+ */
+void	 flowtable_fetch(const struct flowtable *, uint64_t hash);
+
+/*
  * Account PKT, prepared as KEY, HASH and DIR, to its flow, found or made; ends flows that
  * stand in its way (idle, active, a new connection on the same ports, no room). The flow,
  * or NULL if there is no record to be had.

@@ -195,6 +195,8 @@ worker_packets(struct worker *w, const struct packet *pkts, unsigned n)
 	for (i = 0; i < n; i++)
 		dir[i] = flowtable_prepare(w->table, &pkts[i], &key[i], &hash[i]);
 	for (i = 0; i < n; i++)
+		flowtable_fetch(w->table, hash[i]);
+	for (i = 0; i < n; i++)
 		worker_packet(w, &pkts[i], &key[i], hash[i], dir[i]);
 }
 

@@ -195,8 +195,32 @@ check_address(const struct nf_record *n, uint16_t id, const uint8_t *addr, unsig
 	CHECK(v->len == len && memcmp(v->p, addr + 16 - len, len) == 0);
 }
 
+/* As a header's uptime counts: ms since boot, modulo 2^32; not before it. */
+static inline uint32_t
+uptime_of(const struct encode *e, uint64_t us)
+{
+	uint64_t boot_us = e->head.boot_us;
+
+	return us < boot_us ? 0 : (uint32_t)((us - boot_us) / 1000);
+}
+
 static inline void
-check_v5(const struct nf_record *n, const struct record *r)
+check_times(const struct encode *e, const struct nf_record *n, const struct record *r)
+{
+	const struct flow *f = r->flow;
+	uint64_t first = r->biflow ? flow_first_us(f) : f->first_us[r->dir];
+	uint64_t last = r->biflow ? flow_last_us(f) : f->last_dir_us[r->dir];
+
+	check_element(n, 150, first / 1000000);
+	check_element(n, 151, last / 1000000);
+	check_element(n, 152, first / 1000);
+	check_element(n, 153, last / 1000);
+	check_element(n, 22, uptime_of(e, first));
+	check_element(n, 21, uptime_of(e, last));
+}
+
+static inline void
+check_v5(const struct encode *e, const struct nf_record *n, const struct record *r)
 {
 	const struct flow *f = r->flow;
 	uint64_t packets = f->packets[r->dir], octets = f->octets[r->dir];
@@ -205,6 +229,8 @@ check_v5(const struct nf_record *n, const struct record *r)
 	CHECK(memcmp(n->v5 + 4, f->key.addr[!r->dir] + 12, 4) == 0);
 	CHECK(nf_uint(n->v5 + 16, 4) == (packets < UINT32_MAX ? packets : UINT32_MAX));
 	CHECK(nf_uint(n->v5 + 20, 4) == (octets < UINT32_MAX ? octets : UINT32_MAX));
+	CHECK(nf_uint(n->v5 + 24, 4) == uptime_of(e, f->first_us[r->dir]));
+	CHECK(nf_uint(n->v5 + 28, 4) == uptime_of(e, f->last_dir_us[r->dir]));
 	CHECK(n->v5[38] == f->key.proto);
 }
 
@@ -221,7 +247,7 @@ on_record(void *arg, const struct nf_record *n)
 	CHECK(e->read < e->nsent);
 	r = &e->sent[e->read++];
 	if (n->template == NULL) {
-		check_v5(n, r);
+		check_v5(e, n, r);
 		return;
 	}
 	CHECK(n->template->id == TEMPLATE_ID + (flow_is_ip4(r->flow) ? 0 : 1));
@@ -231,6 +257,7 @@ on_record(void *arg, const struct nf_record *n)
 		check_element(n, 23, r->flow->octets[!r->dir]);
 		check_element(n, 24, r->flow->packets[!r->dir]);
 	}
+	check_times(e, n, r);
 	check_element(n, 4, r->flow->key.proto);
 	check_element(n, 136, r->flow->end);
 	check_element(n, 7, r->flow->key.port[r->dir]);

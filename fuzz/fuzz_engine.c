@@ -28,6 +28,7 @@ const char fuzz_name[] = "engine";
 struct sum {
 	struct flowkey key;
 	uint64_t packets[2], octets[2];
+	uint64_t first_us[2], last_us[2];
 	uint8_t flags[2];
 };
 
@@ -60,6 +61,21 @@ sum_find(struct engine *e, const struct flowkey *key)
 	memset(&e->out[i], 0, sizeof(e->out[i]));
 	e->in[i].key = e->out[i].key = *key;
 	return e->nsums++;
+}
+
+/* N packets of OCTETS in all, from FIRST_US to LAST_US. */
+static void
+sum_add(struct sum *s, unsigned d, uint64_t n, uint64_t octets, uint64_t first_us,
+    uint64_t last_us)
+{
+	if (n == 0)
+		return;
+	if (s->packets[d] == 0 || first_us < s->first_us[d])
+		s->first_us[d] = first_us;
+	if (last_us > s->last_us[d])
+		s->last_us[d] = last_us;
+	s->packets[d] += n;
+	s->octets[d] += octets;
 }
 
 static void
@@ -112,8 +128,8 @@ check_record(struct engine *e, const struct flow *f)
 	CHECK(f->index < FLOWS + SPARE);
 	for (d = 0; d < 2; d++) {
 		check_direction(e, f, d);
-		e->out[i].packets[d] += f->packets[d];
-		e->out[i].octets[d] += f->octets[d];
+		sum_add(&e->out[i], d, f->packets[d], f->octets[d], f->first_us[d],
+		    f->last_dir_us[d]);
 		e->out[i].flags[d] |= f->tcp[d].flags;
 	}
 	check_detail(f);
@@ -201,8 +217,8 @@ account(struct engine *e, const struct packet *p)
 	CHECK(flowtable_find(e->table, &key) == f);
 	CHECK(f->packets[dir] > 0 && memcmp(&f->key, &key, sizeof(key)) == 0);
 	i = sum_find(e, &key);
-	e->in[i].packets[dir]++;
-	e->in[i].octets[dir] += e->opt.account_l2 ? p->wirelen : p->octets;
+	sum_add(&e->in[i], dir, 1, e->opt.account_l2 ? p->wirelen : p->octets, p->ts_us,
+	    p->ts_us);
 	e->in[i].flags[dir] |= p->tcp_flags;
 }
 
@@ -247,6 +263,8 @@ settle(struct engine *e)
 		for (d = 0; d < 2; d++) {
 			CHECK(e->in[i].packets[d] == e->out[i].packets[d]);
 			CHECK(e->in[i].octets[d] == e->out[i].octets[d]);
+			CHECK(e->in[i].first_us[d] == e->out[i].first_us[d]);
+			CHECK(e->in[i].last_us[d] == e->out[i].last_us[d]);
 			CHECK((e->out[i].flags[d] & ~e->in[i].flags[d]) == 0);
 			packets += e->out[i].packets[d];
 			octets += e->out[i].octets[d];

@@ -14,7 +14,7 @@
 
 const char fuzz_name[] = "records";
 
-#define FLOWS 24
+#define FLOWS 8
 #define REPEATS 40    /* more than a datagram holds */
 #define REPEATS_ALL 3 /* of a template that fills one alone */
 #define TEXT_ALL 2

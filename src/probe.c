@@ -377,14 +377,12 @@ probe_run(struct probe *p)
 	struct loop_setup loop = {p->config, p->base, p->export, p->ports, p->nports,
 		p->workers, p->nworkers, p->deal, p->trace, &p->bell, &p->counters};
 
-	if (probe_start_workers(p) < 0) {
-		log_error("a worker thread cannot be made");
-		return 1;
-	}
-	if (loop_run(&loop) < 0) {
-		log_error("the control loop failed");
-		return 1;
-	}
+	/* some threads may run already, and nobody would take what they hand over: they
+	   cannot be joined */
+	if (probe_start_workers(p) < 0)
+		fatal(1, "a worker thread cannot be made");
+	if (loop_run(&loop) < 0)
+		fatal(1, "the control loop failed");
 	return probe_summary(p);
 }
 

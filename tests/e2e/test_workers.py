@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Several workers on one file give the records that one gives, in another order."""
 import json
+import resource
 import signal
 import struct
+import subprocess
 
 import pytest
 
-from conftest import T, flows, packets_of, probe
+from conftest import PROBE, SANITIZED, T, flows, packets_of, probe
 
 
 def lines(result):
@@ -64,3 +66,17 @@ def test_stop(captures, start, tmp_path):
     result = p.wait(2).ok()
     records = [json.loads(line) for line in out.read_text().splitlines()]
     assert packets_of(records) == result.summary.check()['flow_packets']
+
+
+@pytest.mark.skipif(SANITIZED, reason='sanitizers need more address space than there is here')
+@pytest.mark.parametrize('workers', [2, 3])
+def test_no_thread(captures, workers):
+    """Room for the stack of one thread, not of the next: it says so and ends."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_STACK, (4 << 30, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (7 << 30, 7 << 30))
+
+    r = subprocess.run([PROBE, '-i', captures('all'), '--no-dpi', '--workers', str(workers)],
+                       preexec_fn=limit, timeout=20, capture_output=True)
+    assert r.returncode == 1
+    assert b'thread cannot be made' in r.stderr

@@ -184,7 +184,7 @@ config_set_local(struct config *c, const char *value, char *err, size_t errlen)
 		if (*word == '\0')
 			continue;
 		if (read_subnet(word, &net) < 0) {
-			rc = reason(err, errlen, "%s is no network like 10.0.0.0/8 or fd00::/8",
+			rc = reason(err, errlen, "networks like 10.0.0.0/8 or fd00::/8, not %s",
 			    word);
 			break;
 		}
@@ -570,6 +570,26 @@ config_check_input(struct config *c, char *err, size_t errlen)
 	return 0;
 }
 
+static bool
+is_standard(const char *name)
+{
+	return name != NULL && strcmp(name, "-") == 0;
+}
+
+/* In the background there is neither standard input nor output. */
+static int
+config_check_daemon(const struct config *c, char *err, size_t errlen)
+{
+	unsigned i;
+
+	for (i = 0; i < c->interfaces.n; i++)
+		if (is_standard(c->interfaces.v[i]))
+			return reason(err, errlen, "--daemon cannot read standard input");
+	if (is_standard(c->json) || is_standard(c->ipfix_file))
+		return reason(err, errlen, "--daemon cannot write to standard output");
+	return 0;
+}
+
 /* [udp://|tcp://]HOST[:PORT]: is it one, as far as can be told without asking a name
  * server? An IPv6 address without brackets has colons but no port. */
 static bool
@@ -598,6 +618,8 @@ config_finish(struct config *c, char *err, size_t errlen)
 	unsigned i;
 
 	if (config_check_input(c, err, errlen) < 0)
+		return -1;
+	if (c->daemon && config_check_daemon(c, err, errlen) < 0)
 		return -1;
 	if (c->version != 5 && c->version != 9 && c->version != 10)
 		return reason(err, errlen, "--flow-version %d: expected 5, 9 or 10 (IPFIX)",

@@ -171,7 +171,7 @@ test_every_row(void **state)
 				strcpy(value, special[j][1]);
 		if (strcmp(o->name, "pcap-file-list") != 0 &&
 		    strcmp(o->name, "interface") != 0)
-			strcpy(line, "--interface|-|");
+			strcpy(line, "--interface|./none|"); /* "-": not in the background */
 		else
 			line[0] = '\0';
 		j = (unsigned)strlen(line);
@@ -384,13 +384,13 @@ test_local(void **state)
 	good(&c, "-i|-");
 	assert_false(is_local(&c, "1.2.3.4"));
 	config_clear(&c);
-	bad("-i|-|-L|10.0.0.0/33", "10.0.0.0/33 is no network");
-	bad("-i|-|-L|fd00::/129", "no network");
-	bad("-i|-|-L|10.0.0.0/", "no network");
-	bad("-i|-|-L|10.0.0/8", "no network");
-	bad("-i|-|-L|/8", "no network");
+	bad("-i|-|-L|10.0.0.0/33", "networks like 10.0.0.0/8 or fd00::/8, not 10.0.0.0/33");
+	bad("-i|-|-L|fd00::/129", "networks like");
+	bad("-i|-|-L|10.0.0.0/", "networks like");
+	bad("-i|-|-L|10.0.0/8", "networks like");
+	bad("-i|-|-L|/8", "networks like");
 	bad("-i|-|-L|10.0.0.0/8,home", "home");
-	bad("-i|-|-L|10.0.0.0/-1", "no network");
+	bad("-i|-|-L|10.0.0.0/-1", "networks like");
 }
 
 static void

@@ -21,7 +21,9 @@ from conftest import OPTIONS, REPO, T, flows, probe
     (['-d', '-5'], ['idle-timeout']),
     (['-t', '99999999999999999999'], ['lifetime-timeout']),
     (['-p', '1/2/1/1/1'], ['aggregation']),
-    (['-L', '10.0.0.0/33'], ['10.0.0.0/33']),
+    (['-L', '10.0.0.0/33'], ['expected networks like', 'not 10.0.0.0/33']),
+    (['-G', '--json', '-'], ['--daemon', 'standard output']),
+    (['-G', '--ipfix-file', '-'], ['--daemon', 'standard output']),
     (['-N', 'both'], ['both']),
     (['--split', 'dns'], ['dns']),
     (['--resp', '6380'], ['6380']),
@@ -49,6 +51,12 @@ def test_bad_collector(captures, where, status):
     r = probe('-i', captures('dns'), '-n', where)
     assert r.status == status
     assert where in r.text or where.split('//')[-1] in r.text
+
+
+def test_daemon_standard_input():
+    r = probe('-G', '-i', '-')
+    assert r.status == 2
+    assert '--daemon' in r.text and 'standard input' in r.text
 
 
 def test_no_input():

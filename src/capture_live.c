@@ -16,22 +16,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "capture_int.h"
+#include "clock.h"
 #include "log.h"
 
 #define DISPATCH_MAX 512
 #define EARLY_MAX_US 1000000
-
-static uint64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * UINT64_C(1000000) + ts.tv_nsec / 1000;
-}
 
 /* libpcap's word for an activation gone wrong, with the detail if it has one. */
 static void
@@ -103,7 +94,7 @@ join_fanout(struct capture *c, pcap_t *p, char *err, size_t errlen)
 		    c->options.fanout, strerror(errno));
 		return -1;
 	}
-	c->joined_us = now_us();
+	c->joined_us = clock_us(CLOCK_REALTIME);
 	return 0;
 }
 

@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "collector_int.h"
@@ -14,15 +13,6 @@
 
 #define SPEC_MAX 300
 #define STALLED_US 5000000 /* has taken nothing for so long: nobody waits for it */
-
-uint64_t
-collector_now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 void
 collector_count_sent(struct collector *c, unsigned octets, unsigned records)
@@ -296,7 +286,7 @@ bool
 collector_busy(const struct collector *c)
 {
 	return c->queued > COLLECTOR_QUEUE / 2 && c->bev != NULL && !c->down &&
-	    collector_now_us() - c->taken_us < STALLED_US;
+	    clock_us(CLOCK_MONOTONIC) - c->taken_us < STALLED_US;
 }
 
 const struct collector_stats *

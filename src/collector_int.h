@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "collector.h"
 
 struct bufferevent;
@@ -67,9 +68,6 @@ struct collector {
 	uint64_t up_us;	   /* monotonic: when this connection was made */
 	uint64_t taken_us; /* monotonic: when it last took a message, or was to be tried */
 };
-
-/* CLOCK_MONOTONIC, µs. */
-uint64_t collector_now_us(void);
 
 /* Ask the owner for WHAT. */
 void	 collector_ask(struct collector *, unsigned what);

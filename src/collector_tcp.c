@@ -41,7 +41,7 @@ reap(struct collector *c)
 		return;
 	out = c->written - evbuffer_get_length(bufferevent_get_output(c->bev));
 	while ((q = c->head) != NULL && q != c->next && q->end <= out) {
-		c->taken_us = collector_now_us();
+		c->taken_us = clock_us(CLOCK_MONOTONIC);
 		c->head = q->next;
 		if (c->head == NULL)
 			c->tail = &c->head;
@@ -111,7 +111,7 @@ disconnect(struct collector *c)
 static void
 lost(struct collector *c, const char *why)
 {
-	if (c->up && collector_now_us() - c->up_us >= STEADY_US)
+	if (c->up && clock_us(CLOCK_MONOTONIC) - c->up_us >= STEADY_US)
 		c->delay_ms = DELAY_MIN_MS;
 	disconnect(c);
 	collector_gone(c, why);
@@ -136,7 +136,7 @@ connected(struct collector *c)
 	evtimer_del(c->timer);
 	set_options(c);
 	c->up = true;
-	c->up_us = c->taken_us = collector_now_us();
+	c->up_us = c->taken_us = clock_us(CLOCK_MONOTONIC);
 	c->written = 0;
 	c->next = c->head;
 	c->sequence = 0; /* a session of its own: RFC 7011 §3.1 */
@@ -217,7 +217,7 @@ int
 tcp_open(struct collector *c)
 {
 	c->delay_ms = DELAY_MIN_MS;
-	c->taken_us = collector_now_us();
+	c->taken_us = clock_us(CLOCK_MONOTONIC);
 	c->timer = evtimer_new(c->base, on_timer, c);
 	if (c->timer == NULL)
 		return -1;

@@ -60,7 +60,7 @@ note_error(struct collector *c, int error)
 {
 	c->again = true;
 	c->proved = false;
-	c->error_us = collector_now_us();
+	c->error_us = clock_us(CLOCK_MONOTONIC);
 	collector_gone(c, strerror(error));
 }
 
@@ -87,7 +87,7 @@ accepted(struct collector *c)
 	c->unsettled.is = false;
 	c->proved = true;
 	collector_count_sent(c, c->unsettled.octets, c->unsettled.records);
-	if (c->down && collector_now_us() - c->error_us >= BACK_AFTER_US)
+	if (c->down && clock_us(CLOCK_MONOTONIC) - c->error_us >= BACK_AFTER_US)
 		collector_back(c);
 }
 
@@ -143,7 +143,7 @@ udp_put(struct collector *c, struct message *m)
 		return;
 	}
 	c->unsettled.is = true;
-	c->unsettled.sent_us = collector_now_us();
+	c->unsettled.sent_us = clock_us(CLOCK_MONOTONIC);
 	c->unsettled.octets = m->len;
 	c->unsettled.records = m->flows;
 }
@@ -159,7 +159,7 @@ is_due(struct collector *c)
 	if (!c->again)
 		return false;
 	udp_settle(c);
-	now_us = collector_now_us();
+	now_us = clock_us(CLOCK_MONOTONIC);
 	if (!c->proved || now_us - c->recovery_us < SECOND_US)
 		return false;
 	c->again = false;
@@ -183,7 +183,7 @@ udp_clock(struct collector *c)
 
 	if (!c->unsettled.is && !c->again && c->fd != -1)
 		return;
-	now_us = collector_now_us();
+	now_us = clock_us(CLOCK_MONOTONIC);
 	if (c->unsettled.is && now_us - c->unsettled.sent_us >= SECOND_US)
 		udp_settle(c);
 	if (now_us - c->retry_us < SECOND_US || (c->fd != -1 && !c->again))

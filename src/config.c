@@ -197,6 +197,8 @@ config_set_local(struct config *c, const char *value, char *err, size_t errlen)
 		v[c->nlocal++] = net;
 	}
 	free(copy);
+	if (rc == 0 && c->nlocal == 0)
+		return reason(err, errlen, "networks like 10.0.0.0/8,fd00::/8");
 	return rc;
 }
 

@@ -17,9 +17,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "deal.h"
 #include "export.h"
 #include "log.h"
@@ -34,7 +34,7 @@
 #define REPORT_TICKS  300 /* -b: each 30 s */
 #define DRAIN_TICKS   50  /* after a file TCP collectors have 5 s to take the rest */
 #define STOP_TICKS    15  /* after a signal 1.5 s, counted from it, */
-#define STOP_LEAST    5	  /* but 0.5 s in any case */
+#define STOP_LEAST    3	  /* but 0.3 s in any case */
 #define HOLD_US	      1000
 #define SIGNALS	      5
 
@@ -55,18 +55,11 @@ struct loop {
 	unsigned ticks, drain_ticks;
 	uint64_t clock_us; /* of the export, files */
 	uint64_t start_us; /* monotonic */
+	uint64_t packets;  /* read at the last tick, */
+	unsigned quiet_ticks; /* and for how long that has not changed */
 	bool progress;
 	struct event *bell, *tick, *resume, *signal[SIGNALS];
 };
-
-static uint64_t
-now_us(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static void
 loop_sum(const struct loop *l, struct counters *sum, uint32_t *alive)
@@ -105,7 +98,8 @@ loop_clock(struct loop *l, uint64_t us)
 	}
 }
 
-/* Files replayed at a pace, and pipes, have a clock that goes on between flows. */
+/* What is replayed at a pace, or comes through a pipe, has a clock that goes on while no
+ * flow ends. */
 static void
 loop_tick_clock(struct loop *l)
 {
@@ -114,7 +108,7 @@ loop_tick_clock(struct loop *l)
 	unsigned i;
 
 	if (c->live) {
-		loop_clock(l, now_us(CLOCK_REALTIME));
+		loop_clock(l, clock_us(CLOCK_REALTIME));
 		return;
 	}
 	if (c->speed <= 0 && !(c->interfaces.n > 0 && strcmp(c->interfaces.v[0], "-") == 0))
@@ -244,11 +238,28 @@ loop_progress(struct loop *l, bool last)
 	loop_sum(l, &sum, &alive);
 	trace_progress(l->s->trace, &done, &size);
 	report_progress(stderr, done, size, sum.v[COUNTER_PACKETS],
-	    (double)(now_us(CLOCK_MONOTONIC) - l->start_us) / 1e6);
+	    (double)(clock_us(CLOCK_MONOTONIC) - l->start_us) / 1e6);
 	if (last) {
 		fputc('\n', stderr);
 		l->progress = false;
 	}
+}
+
+/* The input is a pipe that is silent: what has ended goes out by --queue-timeout. */
+static void
+loop_quiet(struct loop *l)
+{
+	struct counters sum;
+	uint32_t alive;
+
+	if (l->s->config->live || l->phase != LOOP_RUNNING)
+		return;
+	loop_sum(l, &sum, &alive);
+	if (sum.v[COUNTER_PACKETS] != l->packets) {
+		l->packets = sum.v[COUNTER_PACKETS];
+		l->quiet_ticks = 0;
+	} else if (++l->quiet_ticks == (unsigned)l->s->config->queue_s * SECOND_TICKS)
+		export_flush(l->s->export);
 }
 
 static void
@@ -301,6 +312,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	l->ticks++;
 	loop_tick_clock(l);
+	loop_quiet(l);
 	if (l->ticks % 2 == 0)
 		loop_progress(l, false);
 	if (l->s->config->live && l->ticks % SECOND_TICKS == 0)
@@ -417,7 +429,7 @@ loop_run(const struct loop_setup *s)
 	struct loop l = {.s = s};
 	int rc = -1;
 
-	l.start_us = now_us(CLOCK_MONOTONIC);
+	l.start_us = clock_us(CLOCK_MONOTONIC);
 	l.progress = s->config->progress && !s->config->live && isatty(STDERR_FILENO);
 	if (loop_events(&l) == 0) {
 		loop_mask(SIG_UNBLOCK);

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "clock.h"
 #include "intake.h"
 #include "log.h"
 
@@ -25,15 +25,6 @@ struct trace {
 	uint64_t first_us, done, size;
 	bool failed;
 };
-
-static uint64_t
-monotonic_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 struct trace *
 trace_new(const struct config *config, const struct strlist *files,
@@ -82,7 +73,7 @@ trace_batch(struct trace *t, const struct frame *frames, unsigned n)
 static void
 trace_pace(struct trace *t, uint64_t ts_us)
 {
-	uint64_t due, now = monotonic_us();
+	uint64_t due, now = clock_us(CLOCK_MONOTONIC);
 
 	if (t->pace_us == 0 || ts_us < t->pace_ts_us) {
 		t->pace_us = now;
@@ -92,7 +83,7 @@ trace_pace(struct trace *t, uint64_t ts_us)
 	due = t->pace_us + (uint64_t)((double)(ts_us - t->pace_ts_us) / t->config->speed);
 	while (now < due && !t->stopped) {
 		t->stopped = !t->call.pause(t->call.arg, due - now);
-		now = monotonic_us();
+		now = clock_us(CLOCK_MONOTONIC);
 	}
 }
 

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "deal.h"
 #include "intake.h"
 #include "log.h"
@@ -63,15 +64,6 @@ struct worker {
 	uint64_t clock_us;
 	uint32_t alive;
 };
-
-static uint64_t
-clock_us(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static void
 worker_nap(void)

@@ -5,7 +5,7 @@
 
 cd "$(dirname "$0")/.." || exit 1
 
-any='config counter log'
+any='config counter log clock'
 in='capture decode frag packet'
 hold='flowkey flow flowtable flowtcp flowaccount dpi'
 out='field template export netflow5 netflow9 ipfix ipfixfile options_data message stream

@@ -208,3 +208,16 @@ def test_ifindex(captures, order):
     option, field = {'in': ('-u', 'INPUT_SNMP'), 'out': ('-Q', 'OUTPUT_SNMP')}[order]
     r = flows(captures('dns'), option, 4711, template=T + ' %' + field).ok()
     assert {x[field] for x in r.records} == {4711}
+
+
+def test_pipe_silent(captures, start, tmp_path):
+    """What has ended is written, though the pipe says nothing more and stays open."""
+    out = tmp_path / 'flows.json'
+    data = captures('many', flows=200, seconds=100).read_bytes()
+    r = start('-i', '-', '--no-dpi', '-d', '1', '-l', '1', '-T', T, '--json', out,
+              stdin=subprocess.PIPE)
+    r.process.stdin.write(data)
+    r.process.stdin.flush()
+    r.until(lambda: out.exists() and len(out.read_bytes().splitlines()) > 100, 5)
+    r.process.stdin.close()
+    r.wait().ok()

@@ -9,6 +9,7 @@
  *
  * Addresses are of the ranges for private use, benchmarks and documentation (RFC 1918,
  * 2544, 3849). IPv4 checksums are right; those of TCP and UDP are 0, as no probe looks.
+ * One file for all three, so that a compiler and nothing else can build it.
  */
 #include <fcntl.h>
 #include <stdbool.h>

@@ -54,7 +54,7 @@ void	 export_flush(struct export *);
 /* Octets still queued for TCP collectors: 0 when all is out. */
 size_t	 export_pending(const struct export *);
 
-/* A TCP collector has enough to take for now: who can wait with flows should. */
+/* A TCP collector has enough to take: who can wait with flows should. */
 bool	 export_busy(const struct export *);
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * t_dpi.c -- dpi.c on packets made here. The names expected are the same in nDPI 4.2
- * and later; built without nDPI only the last group runs.
+ * and later; built without nDPI only the last group runs. Long, because the packets of
+ * every protocol it is shown stand here too.
  */
 #include <stdarg.h>
 #include <stddef.h>

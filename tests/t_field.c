@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* t_field.c -- the registry's consistency, and every getter against hand-made flows. */
+/*
+ * t_field.c -- the registry's consistency, and every getter against hand-made flows.
+ * Long, because the list of all labels users know and a value for every field stand here.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -40,6 +40,17 @@ port_is_service(uint16_t port)
 	return false;
 }
 
+/* To a group or to everybody: such an address answers nobody, and asks nothing. */
+static bool
+is_group(const uint8_t *addr)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (memcmp(addr, mapped, sizeof(mapped)) != 0)
+		return addr[0] == 0xff;
+	return (addr[12] & 0xf0) == 0xe0 || memcmp(addr + 12, "\377\377\377\377", 4) == 0;
+}
+
 /* Who is the client: 0 or 1. DIR sent the first packet. */
 static unsigned
 choose_client(const struct flow *f, const struct packet *pkt, unsigned dir)
@@ -48,7 +59,8 @@ choose_client(const struct flow *f, const struct packet *pkt, unsigned dir)
 
 	if (f->key.proto == 6 && (pkt->tcp_flags & TCP_SYN))
 		return pkt->tcp_flags & TCP_ACK ? !dir : dir;
-	if (f->key.port[0] == f->key.port[1] || f->key.port[0] == 0 || f->key.port[1] == 0)
+	if (f->key.port[0] == f->key.port[1] || f->key.port[0] == 0 ||
+	    f->key.port[1] == 0 || is_group(pkt->dst))
 		return dir;
 	service[0] = port_is_service(f->key.port[0]);
 	service[1] = port_is_service(f->key.port[1]);

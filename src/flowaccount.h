@@ -11,7 +11,7 @@ void	 flow_account(struct flow *, const struct packet *, unsigned dir, uint32_t 
 /*
  * Say who is the client of F, unless a SYN has said so already: the sender of the SYN,
  * else the side whose port is no service, or the higher one; where the ports say nothing
- * (equal, or both dynamic) the sender of the first packet, which PKT in direction DIR
+ * (equal, or both dynamic; or to a multicast or broadcast address) the sender of the first packet, which PKT in direction DIR
  * is. NO_SWAP: the latter always.
  */
 void	 flow_choose_client(struct flow *, const struct packet *, unsigned dir,

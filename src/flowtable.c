@@ -12,8 +12,7 @@
  *		so that a busy flow does not touch its neighbours with every packet;
  *		the exact time is checked when a head is due and when a packet arrives.
  *	pool	max + spare records, untouched memory until first used; details in slabs.
- *
- * All links are slot numbers: half the size of pointers.
+ *		Links are slot numbers, half the size of pointers.
  */
 #include "flowtable.h"
 
@@ -441,10 +440,12 @@ flowtable_report(struct flowtable *t, struct flow *f)
 static enum flow_end
 silent_reason(const struct flowtable *t, const struct flow *f)
 {
+	if (f->list == LIST_CLOSING)
+		return FLOW_END_DETECTED;
 	if (f->aged &&
 	    f->start_us + t->opt.active_us <= f->last_us + list_timeout(t, f->list))
 		return FLOW_END_ACTIVE;
-	return f->list == LIST_CLOSING ? FLOW_END_DETECTED : FLOW_END_IDLE;
+	return FLOW_END_IDLE;
 }
 
 /* End what is due at the head of list L. Returns when its next flow is due. */
@@ -495,6 +496,9 @@ sweep_age(struct flowtable *t, unsigned *budget)
 		(*budget)--;
 		/* it may stand in its list behind one that was used a little later */
 		over = flowtable_silent(t, f, t->clock_us);
+		/* nor does one that is closed live on, whoever still sends */
+		if (f->list == LIST_CLOSING)
+			over = FLOW_END_DETECTED;
 		if (over != FLOW_END_NONE)
 			flowtable_end(t, f, over);
 		else

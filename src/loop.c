@@ -12,11 +12,13 @@
  */
 #include "loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -37,8 +39,19 @@
 #define STOP_LEAST    3	  /* but 0.3 s in any case */
 #define HOLD_US	      1000
 #define SIGNALS	      5
+#define STOP_SIGNALS  3 /* the first of them end the probe */
 
-static const int loop_signal[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGQUIT};
+static const int loop_signal[SIGNALS] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1};
+
+/*
+ * What a handler of signals needs, which gets no argument. It does not go through the
+ * loop: the second signal must end the probe though the loop is stuck, in a pipe that
+ * nobody reads.
+ */
+static struct {
+	volatile sig_atomic_t count;
+	int fd; /* eventfd the loop reads */
+} loop_stops = {0, -1};
 
 enum loop_phase {
 	LOOP_RUNNING,
@@ -58,7 +71,7 @@ struct loop {
 	uint64_t packets;  /* read at the last tick, */
 	unsigned quiet_ticks; /* and for how long that has not changed */
 	bool progress;
-	struct event *bell, *tick, *resume, *signal[SIGNALS];
+	struct event *bell, *tick, *resume, *stop, *signal[SIGNALS];
 };
 
 static void
@@ -333,10 +346,25 @@ on_tick(evutil_socket_t fd, short what, void *arg)
  * Signals
  */
 static void
+stop_handler(int sig)
+{
+	static const uint64_t one = 1;
+	int saved = errno;
+	ssize_t n;
+
+	(void)sig;
+	if (loop_stops.count++ > 0)
+		_exit(1);
+	n = write(loop_stops.fd, &one, sizeof(one));
+	(void)n;
+	errno = saved;
+}
+
+static void
 loop_stop(struct loop *l)
 {
 	if (l->signalled)
-		_exit(1);
+		return;
 	l->signalled = true;
 	if (l->phase != LOOP_RUNNING) {
 		if (l->drain_ticks > STOP_TICKS)
@@ -354,18 +382,45 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 	struct loop *l = arg;
 
 	(void)what;
-	switch (sig) {
-	case SIGHUP:
-		log_reopen();
-		export_reopen(l->s->export);
-		log_info("files and logs opened again");
-		break;
-	case SIGUSR1:
+	if (sig == SIGUSR1) {
 		loop_statistics(l);
-		break;
-	default:
-		loop_stop(l);
+		return;
 	}
+	log_reopen();
+	export_reopen(l->s->export);
+	log_info("files and logs opened again");
+}
+
+static void
+on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	loop_stop(arg);
+}
+
+static int
+loop_signals(struct loop *l)
+{
+	struct sigaction sa = {.sa_handler = stop_handler};
+	int i;
+
+	loop_stops.count = 0;
+	loop_stops.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (loop_stops.fd < 0)
+		return -1;
+	l->stop = event_new(l->s->base, loop_stops.fd, EV_READ, on_stop, l);
+	if (l->stop == NULL || event_add(l->stop, NULL) < 0)
+		return -1;
+	sigemptyset(&sa.sa_mask);
+	for (i = 0; i < STOP_SIGNALS; i++)
+		sigaction(loop_signal[i], &sa, NULL);
+	for (; i < SIGNALS; i++) {
+		l->signal[i] = evsignal_new(l->s->base, loop_signal[i], on_signal, l);
+		if (l->signal[i] == NULL || event_add(l->signal[i], NULL) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -373,7 +428,6 @@ loop_events(struct loop *l)
 {
 	struct timeval tick = {0, TICK_MS * 1000};
 	struct event_base *base = l->s->base;
-	int i;
 
 	l->bell = event_new(base, l->s->bell->fd, EV_READ | EV_PERSIST, on_bell, l);
 	l->tick = event_new(base, -1, EV_PERSIST, on_tick, l);
@@ -381,12 +435,7 @@ loop_events(struct loop *l)
 	if (l->bell == NULL || l->tick == NULL || l->resume == NULL ||
 	    event_add(l->bell, NULL) < 0 || event_add(l->tick, &tick) < 0)
 		return -1;
-	for (i = 0; i < SIGNALS; i++) {
-		l->signal[i] = evsignal_new(base, loop_signal[i], on_signal, l);
-		if (l->signal[i] == NULL || event_add(l->signal[i], NULL) < 0)
-			return -1;
-	}
-	return 0;
+	return loop_signals(l);
 }
 
 static void
@@ -400,6 +449,9 @@ loop_clear(struct loop *l)
 		event_free(l->tick);
 	if (l->resume != NULL)
 		event_free(l->resume);
+	if (l->stop != NULL)
+		event_free(l->stop);
+	/* FD stays: a handler may still run */
 	for (i = 0; i < SIGNALS; i++)
 		if (l->signal[i] != NULL)
 			event_free(l->signal[i]);

@@ -17,7 +17,7 @@ void
 outfile_init(struct outfile *f, const char *path, struct counters *counters)
 {
 	memset(f, 0, sizeof(*f));
-	f->path = path;
+	f->path = path != NULL && strcmp(path, "-") == 0 ? "standard output" : path;
 	f->counters = counters;
 	f->fd = -1;
 }

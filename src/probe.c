@@ -292,6 +292,14 @@ probe_init(struct probe *p, char *err, size_t errlen)
 			       : probe_open_files(p, n, err, errlen);
 }
 
+static void
+probe_warn_nowhere(const struct config *c)
+{
+	if (c->collectors.n == 0 && c->json == NULL && c->ipfix_file == NULL &&
+	    c->dump_path == NULL)
+		log_warn("no -n, --json, --ipfix-file or -P: flows are counted and go nowhere");
+}
+
 struct probe *
 probe_new(const struct config *config, const struct template *template, char *err,
     size_t errlen)
@@ -379,6 +387,7 @@ probe_run(struct probe *p)
 
 	/* some threads may run already, and nobody would take what they hand over: they
 	   cannot be joined */
+	probe_warn_nowhere(p->config);
 	if (probe_start_workers(p) < 0)
 		fatal(1, "a worker thread cannot be made");
 	if (loop_run(&loop) < 0)

@@ -343,6 +343,9 @@ print_layout(const struct layout *l, unsigned id, const char *family, FILE *out)
 void
 template_print(const struct template *t, unsigned id, FILE *out)
 {
+	if (t->version == 5)
+		fprintf(out, "NetFlow v5 has a record of its own: one direction of an IPv4 flow, 48 "
+			     "bytes; the template shapes files\n");
 	fprintf(out, "a record is %s\n",
 	    t->biflow ? "a flow, both directions in one" : "one direction of a flow");
 	print_layout(&t->ip4, id, "IPv4", out);

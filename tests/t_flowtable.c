@@ -262,6 +262,32 @@ test_linger(void **state)
 	rig_free(&r);
 }
 
+/* Closed shortly before the active timeout: it has ended, it does not live on; also if
+ * somebody goes on sending. */
+static void
+test_closed_near_age(void **state)
+{
+	struct rig r;
+	uint64_t us;
+
+	(void)state;
+	rig_options(&r);
+	r.opt.active_us = 10 * SECOND;
+	rig_open(&r);
+	tcp_open(&r, 1, 0);
+	tcp(&r, 1, 0, 8 * SECOND, TCP_FIN | ACK, 1001);
+	tcp(&r, 1, 1, 8 * SECOND, TCP_FIN | ACK, 5001);
+	for (us = 9 * SECOND; us < 10 * SECOND; us += SECOND / 4)
+		tcp(&r, 1, 0, us, ACK, 1002);
+	assert_int_equal(r.ngot, 0);
+	tcp(&r, 1, 0, 11 * SECOND, ACK, 1002);
+	assert_int_equal(r.ngot, 1);
+	assert_int_equal(r.got[0]->end, FLOW_END_DETECTED);
+	assert_int_equal(count(&r, COUNTER_ENDED_ACTIVE), 0);
+	assert_int_equal(count(&r, COUNTER_FLOWS), 2); /* the last packet is another's */
+	rig_free(&r);
+}
+
 /* An idle timeout shorter than the linger holds for closed connections too. */
 static void
 test_linger_not_beyond_idle(void **state)
@@ -426,6 +452,7 @@ main(void)
 		cmocka_unit_test(test_fin_across_report),
 		cmocka_unit_test(test_idle_before_active),
 		cmocka_unit_test(test_linger),
+		cmocka_unit_test(test_closed_near_age),
 		cmocka_unit_test(test_linger_not_beyond_idle),
 		cmocka_unit_test(test_port_reuse),
 		cmocka_unit_test(test_time_zero),

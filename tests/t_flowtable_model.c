@@ -125,11 +125,11 @@ model_report(struct model *m, struct model_flow *f)
 static enum flow_end
 model_reason(const struct model_flow *f)
 {
-	uint64_t timeout = f->closing ? M_LINGER : M_IDLE;
-
-	if (f->start_us != 0 && f->start_us + M_ACTIVE <= f->last_us + timeout)
+	if (f->closing)
+		return FLOW_END_DETECTED;
+	if (f->start_us != 0 && f->start_us + M_ACTIVE <= f->last_us + M_IDLE)
 		return FLOW_END_ACTIVE;
-	return f->closing ? FLOW_END_DETECTED : FLOW_END_IDLE;
+	return FLOW_END_IDLE;
 }
 
 static void
@@ -146,8 +146,12 @@ model_clock(struct model *m, uint64_t now_us)
 			continue;
 		if (m->now_us > f->last_us + (f->closing ? M_LINGER : M_IDLE))
 			model_end(m, f, model_reason(f));
-		else if (f->start_us != 0 && m->now_us >= f->start_us + M_ACTIVE)
-			model_report(m, f);
+		else if (f->start_us != 0 && m->now_us >= f->start_us + M_ACTIVE) {
+			if (f->closing)
+				model_end(m, f, FLOW_END_DETECTED);
+			else
+				model_report(m, f);
+		}
 	}
 }
 

@@ -465,6 +465,32 @@ test_client(void **state)
 	rig_free(&r);
 }
 
+/* A group asks nothing, whatever the ports. */
+static void
+test_client_group(void **state)
+{
+	static const uint8_t everybody[16] = {[10] = 0xff, [11] = 0xff, 0xff, 0xff, 0xff, 0xff};
+	static const uint8_t ssdp[16] = {[10] = 0xff, [11] = 0xff, 239, 255, 255, 250};
+	static const uint8_t nodes[16] = {0xff, 0x02, [15] = 1};
+	const uint8_t *group[] = {everybody, ssdp, nodes};
+	struct rig r;
+	unsigned i;
+
+	(void)state;
+	rig_new(&r);
+	for (i = 0; i < 3; i++) {
+		struct packet p = packet_of(40 + i, 0, 0, 17);
+		const struct flow *f;
+
+		memcpy(p.dst, group[i], 16);
+		p.sport = 67; /* a service; so is 68, and higher */
+		p.dport = 68;
+		f = feed(&r, &p);
+		assert_memory_equal(f->key.addr[flow_client(f)], p.src, 16);
+	}
+	rig_free(&r);
+}
+
 static void
 test_no_swap(void **state)
 {
@@ -532,6 +558,7 @@ main(void)
 		cmocka_unit_test(test_account),
 		cmocka_unit_test(test_serials),
 		cmocka_unit_test(test_client),
+		cmocka_unit_test(test_client_group),
 		cmocka_unit_test(test_no_swap),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_free_with_flows),

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import SLOW, T, Result, packets_of, truth
+from conftest import PROBE, SLOW, T, Result, packets_of, truth
 
 MANY = 100000
 
@@ -232,3 +232,22 @@ def test_daemon(captures, start, tmp_path):
     want = truth(captures('dns').with_suffix('.truth'))
     assert packets_of(map(json.loads, out.open())) == sum(x[0] + x[3] for x in want.values())
     assert not pid.exists()
+
+
+def test_reader_stuck(captures, tmp_path):
+    """Nobody reads the pipe the probe writes to: the second signal still ends it."""
+    fifo = tmp_path / 'fifo'
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    p = subprocess.Popen([PROBE, '-i', captures('many', flows=20000), '--no-dpi', '--json', fifo],
+                         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        p.send_signal(signal.SIGTERM)
+        time.sleep(.3)
+        assert p.poll() is None
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(2) == 1
+    finally:
+        p.kill()
+        os.close(reader)

@@ -81,9 +81,9 @@ class Office:
 
 def dns(o):
     table = [('www.example.com', 'A', '198.51.100.1'), ('www.example.com', 'AAAA', '2001:db8:aaaa::1'),
-             ('mail.example.net', 'MX', (10, 'mx1.example.net')), ('deb.debian.org', 'A', '198.51.100.5'),
+             ('mail.example.net', 'MX', (10, 'mx1.example.net')), ('pkg.sample.org', 'A', '198.51.100.5'),
              ('example.org', 'TXT', ('v=spf1 -all', 'a second string')), ('en.wikipedia.org', 'A', '198.51.100.3'),
-             ('github.com', 'A', '203.0.113.4'), ('5.100.51.198.in-addr.arpa', 'PTR', 'deb.debian.org')]
+             ('github.com', 'A', '203.0.113.4'), ('5.100.51.198.in-addr.arpa', 'PTR', 'pkg.sample.org')]
     for n, (name, kind, value) in enumerate(table):
         ident = o.rng.getrandbits(16)
         records = [apps.dns_record(None, kind, 300 + n, value)]
@@ -137,7 +137,7 @@ def http(o):
     c.send(0, apps.http_request('HEAD', 'forms.example.net:8080', '/thanks', agent='curl/7.88.1'))
     c.send(1, b'HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Length: 420\r\n\r\n').close()
     c = o.tcp(o.clients[2], o.servers[3], 80, o.at(4), 'http', version=6).open()
-    c.send(0, apps.http_request('GET', 'deb.debian.org', '/debian/dists/bookworm/InRelease',
+    c.send(0, apps.http_request('GET', 'pkg.sample.org', '/debian/dists/bookworm/InRelease',
                                 agent='Debian APT-HTTP/1.3 (2.6.1)'))
     c.send(1, apps.http_response(200, 'OK', 'text/plain', apps.page(o.rng, 14000))).close()
 

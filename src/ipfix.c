@@ -35,23 +35,7 @@ add_template(struct message *m, uint16_t id, const struct layout *l)
 static bool
 add_options(struct message *m, uint16_t id, const struct option_layout *o)
 {
-	unsigned i;
-	uint8_t *p;
-
-	p = message_room(m, SET_OPTIONS, 10, 6 + 4 * o->n);
-	if (p == NULL)
-		return false;
-	p = wire_put16(p, id);
-	p = wire_put16(p, o->n);
-	p = wire_put16(p, o->nscope);
-	for (i = 0; i < o->n; i++) {
-		p = wire_put16(p, o->v[i].id);
-		p = wire_put16(p, o->v[i].len);
-	}
-	/* One to a set: readers differ on what may follow. */
-	message_close_set(m);
-	m->templates++;
-	return true;
+	return message_options(m, SET_OPTIONS, id, o, o->n, o->nscope);
 }
 
 static void

@@ -97,6 +97,28 @@ message_room(struct message *m, uint16_t id, unsigned least, unsigned len)
 	return m->buf + m->len - len;
 }
 
+bool
+message_options(struct message *m, uint16_t set, uint16_t id,
+    const struct option_layout *o, unsigned first, unsigned second)
+{
+	uint8_t *p = message_room(m, set, 10, 6 + 4 * o->n);
+	unsigned i;
+
+	if (p == NULL)
+		return false;
+	p = wire_put16(p, id);
+	p = wire_put16(p, first);
+	p = wire_put16(p, second);
+	for (i = 0; i < o->n; i++) {
+		p = wire_put16(p, o->v[i].id);
+		p = wire_put16(p, o->v[i].len);
+	}
+	/* One to a set: readers differ on what may follow. */
+	message_close_set(m);
+	m->templates++;
+	return true;
+}
+
 uint8_t *
 message_put_varlen(uint8_t *p, const void *bytes, unsigned len)
 {

@@ -99,6 +99,13 @@ uint8_t	*message_room(struct message *, uint16_t id, unsigned least, unsigned le
 /* End the open set: pad it to 4 bytes, if padding could not pass for a record. */
 void	 message_close_set(struct message *);
 
+/*
+ * Add the options template ID in a set of kind SET (2 bytes). FIRST and SECOND are the
+ * two numbers behind the id, on which v9 and IPFIX differ. False: no room.
+ */
+bool	 message_options(struct message *, uint16_t set, uint16_t id,
+	     const struct option_layout *, unsigned first, unsigned second);
+
 /* RECORD by LAYOUT as v9 and IPFIX have it. False: no room. */
 bool	 message_record(struct message *, uint16_t id, const struct layout *,
 	     const struct record *);

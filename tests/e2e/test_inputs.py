@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The same traffic gives the same flows, however it reaches the probe; and the options of
 the group Input."""
+import json
 import os
 import pty
 import select
@@ -218,6 +219,10 @@ def test_pipe_silent(captures, start, tmp_path):
               stdin=subprocess.PIPE)
     r.process.stdin.write(data)
     r.process.stdin.flush()
-    r.until(lambda: out.exists() and len(out.read_bytes().splitlines()) > 100, 5)
+    time.sleep(2.5 * SLOW)
+    silent = out.read_text().splitlines()
     r.process.stdin.close()
     r.wait().ok()
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    ended = [x for x in records if x['FLOW_END_REASON'] != 4]  # 4: only at the end
+    assert len(ended) > 100 and len(silent) == len(ended)

@@ -30,6 +30,19 @@ struct subnet {
 	uint8_t bits;	  /* of 128 */
 };
 
+/* A Redis server: HOST and PORT, or PATH of its socket. */
+struct redis_address {
+	char *text; /* owned, as the three: as the user wrote it */
+	char *host; /* NULL: PATH */
+	int port;
+	char *path;
+};
+
+struct redis_list {
+	struct redis_address *v; /* owned */
+	unsigned n;
+};
+
 enum config_action {
 	ACTION_RUN,
 	ACTION_HELP,
@@ -79,8 +92,23 @@ struct config {
 	char *ipfix_file;
 	char *dump_path;
 	int dump_s;
-	/* running */
+	/* MicroCloud */
 	char *probe_id; /* always set after config_parse() */
+	struct redis_list redis;
+	char *redis_user, *redis_password_file;
+	int redis_db;
+	char *sentinel_master;	     /* NULL: no sentinels */
+	struct redis_list sentinels; /* then REDIS is empty and there is one node */
+	int drain_s;
+	struct strlist resp; /* addresses to answer at; empty: none */
+	bool resp_default;   /* nobody asked for it by name */
+	char *resp_password_file;
+	int volatile_ttl_s;
+	int cloud_interval_s;
+	int max_keys;
+	struct strlist publish; /* channels, and what stands above them */
+	char *events;
+	/* running */
 	bool check_config;
 	int verbose;
 	bool daemon;
@@ -107,6 +135,12 @@ void	 config_man_file(FILE *); /* mcprobe.conf(5): long names, kinds and default
 
 /* The known name nearest to NAME by edit distance, NULL if none is near. NAMES: N of them. */
 const char *config_nearest(const char *name, const char *const *names, unsigned n);
+
+/* Does the key tree have anybody to read it: nodes, or clients? */
+bool	 config_has_cloud(const struct config *);
+
+/* The first line of a password file, to be freed. NULL with the reason in ERR. */
+char	*config_secret(const char *path, char *err, size_t errlen);
 
 /* Is the address (16 bytes, IPv4 mapped) in one of -L's networks? */
 bool	 config_is_local(const struct config *, const uint8_t *addr);

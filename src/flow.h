@@ -37,6 +37,7 @@ enum flow_flag {
 	FLOW_CLOSING = 1 << 4,	    /* RST, or FIN both ways */
 	FLOW_RESTARTED = 1 << 5,    /* continues a flow already exported (active timeout) */
 	FLOW_FIRST_IS_1 = 1 << 6,   /* endpoint 1 sent the first packet */
+	FLOW_TOLD = 1 << 7,	    /* the key tree counts it already */
 };
 
 /* How far the latency measurement is. */

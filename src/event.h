@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * event.h -- what happens, told as it happens: one JSON object per event on a channel, to
+ * the probe's own subscribers, to nodes (--publish) and to --events. Nothing is formatted
+ * that nobody wants. Control thread.
+ */
+#ifndef MCPROBE_EVENT_H
+#define MCPROBE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "counter.h"
+#include "flow.h"
+#include "json.h"
+
+struct config;
+struct event;
+struct field_context;
+struct template;
+
+enum event_kind {
+	EVENT_FLOW_NEW,
+	EVENT_FLOW_END,
+	EVENT_DNS,
+	EVENT_HTTP,
+	EVENT_RADIUS,
+	EVENT_USER_LOGIN,
+	EVENT_USER_LOGOUT,
+	EVENT_ALERT, /* "alert.<level>" */
+	EVENT_KINDS
+};
+
+struct event_setup {
+	const struct config *config;	 /* --publish, --events, --probe-id; borrowed */
+	const struct template *template; /* of flow events; borrowed */
+	const struct field_context *fields; /* borrowed */
+	struct counters *counters;
+};
+
+/* Opens --events. NULL with the reason in ERR. */
+struct event	*event_new(const struct event_setup *, char *err, size_t errlen);
+void		 event_free(struct event *);
+
+/* Where events go besides the file; set before the loop runs. ARG is borrowed. */
+struct event_sink {
+	bool (*wanted)(void *arg, const char *channel);
+	void (*publish)(void *arg, const char *channel, size_t clen, const void *msg,
+	    size_t len);
+	void *arg;
+};
+/* FILTERED: only what --publish names (nodes). */
+void		 event_add_sink(struct event *, const struct event_sink *, bool filtered);
+/* The sinks' wishes may have changed. */
+void		 event_refresh(struct event *);
+
+/* Cheap: a bit. */
+bool		 event_wanted(const struct event *, enum event_kind);
+
+/* flow.new and flow.end: the common members, the flow's key name, the record's fields. */
+void		 event_flow(struct event *, enum event_kind, const struct flow *);
+
+/*
+ * Any other: begin the object with its common members (v, probe, ts, proto, src, sport,
+ * dst, dport, vlan; from KEY as seen from SRC's direction DIR; KEY NULL: none of them),
+ * add to the writer it returns, and end. CHANNEL NULL: the kind's own.
+ */
+struct json	*event_begin(struct event *, uint64_t ts_us, const struct flowkey *key,
+		     unsigned dir);
+void		 event_end(struct event *, enum event_kind, const char *channel);
+
+/* What somebody else said (PUBLISH by a client): to --events and the nodes as it is, if
+ * --publish names its channel; subscribers got it already. */
+void		 event_relay(struct event *, const char *channel, size_t clen,
+		     const void *msg, size_t len);
+
+void		 event_flush(struct event *);  /* the file: now */
+void		 event_reopen(struct event *); /* SIGHUP */
+void		 event_chown(struct event *, unsigned uid, unsigned gid);
+
+/* Does a list of --publish name CHANNEL? "flow" names flow.new; "all" names everything. */
+bool		 event_named(const char *const *names, unsigned n, const char *channel,
+		     size_t len);
+
+#endif

@@ -16,7 +16,8 @@ cd "$(dirname "$0")" || exit 1
 . tests/setup.sh
 
 TEST_PACKAGES='clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest nfdump pmacct
-    tshark tcpreplay iproute2 ethtool procps valgrind git mandoc xz-utils'
+    tshark tcpreplay iproute2 ethtool procps valgrind git mandoc xz-utils redis-server
+    redis-tools python3-redis gnuplot-nox'
 JOBS=2
 SRC=$PWD/build/src
 LOGS=$PWD/build/logs

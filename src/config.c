@@ -26,8 +26,7 @@
 
 static option_set config_set_speed, config_set_aggregation, config_set_local,
     config_set_split, config_set_biflow, config_set_obs_domain, config_set_engine,
-    config_set_sampling_options, config_set_json_labels, config_set_resp,
-    config_set_file;
+    config_set_sampling_options, config_set_json_labels, config_set_file;
 
 #define ROW_BOOL(m)  .offset = offsetof(struct config, m)
 #define ROW_NOT(m)   .offset = offsetof(struct config, m)
@@ -64,9 +63,8 @@ reason(char *err, size_t errlen, const char *fmt, ...)
 	return -1;
 }
 
-/* Copies S over *TO. */
-static int
-set_string(char **to, const char *s)
+int
+config_string(char **to, const char *s)
 {
 	char *copy = strdup(s);
 
@@ -77,7 +75,7 @@ set_string(char **to, const char *s)
 	return 0;
 }
 
-static int
+int
 strlist_add(struct strlist *l, const char *s)
 {
 	char **v = realloc(l->v, (l->n + 1) * sizeof(*v));
@@ -90,6 +88,18 @@ strlist_add(struct strlist *l, const char *s)
 		return -1;
 	l->n++;
 	return 0;
+}
+
+void
+strlist_clear(struct strlist *l)
+{
+	unsigned i;
+
+	for (i = 0; i < l->n; i++)
+		free(l->v[i]);
+	free(l->v);
+	l->v = NULL;
+	l->n = 0;
 }
 
 /* A whole decimal number, MIN to MAX. */
@@ -230,15 +240,6 @@ config_set_split(struct config *c, const char *value, char *err, size_t errlen)
 }
 
 static int
-config_set_resp(struct config *c, const char *value, char *err, size_t errlen)
-{
-	(void)c;
-	if (strcmp(value, "none") == 0)
-		return 0;
-	return reason(err, errlen, "none: this version answers no Redis clients");
-}
-
-static int
 config_set_biflow(struct config *c, const char *value, char *err, size_t errlen)
 {
 	static const char *const words[] = {"ntop", "rfc5103", "uni", NULL};
@@ -341,7 +342,7 @@ option_apply(struct config *c, const struct option_row *o, const char *value,
 	case OPTION_INT:
 		return option_int(member, o, value, err, errlen);
 	case OPTION_STR:
-		return set_string(member, value) < 0 ? reason(err, errlen, "no memory") : 0;
+		return config_string(member, value) < 0 ? reason(err, errlen, "no memory") : 0;
 	case OPTION_LIST:
 		return strlist_add(member, value) < 0 ? reason(err, errlen, "no memory") : 0;
 	case OPTION_CALL:
@@ -524,31 +525,6 @@ is_interface(const char *name)
 }
 
 static int
-default_probe_id(struct config *c)
-{
-	char host[128], id[256], *p;
-	const char *from = c->pcap_file_list;
-	size_t len;
-
-	if (c->interfaces.n > 0)
-		from = c->interfaces.v[0];
-	if (from == NULL || strcmp(from, "-") == 0)
-		from = "stdin";
-	if (strrchr(from, '/') != NULL)
-		from = strrchr(from, '/') + 1;
-	if (gethostname(host, sizeof(host)) < 0)
-		strcpy(host, "localhost");
-	host[sizeof(host) - 1] = '\0';
-	host[strcspn(host, ".")] = '\0';
-	len = c->live ? strlen(from) : strcspn(from, ".");
-	snprintf(id, sizeof(id), "%s-%.*s", host, (int)(len < 100 ? len : 100), from);
-	for (p = id; *p != '\0'; p++)
-		if (!isalnum((unsigned char)*p) && *p != '-')
-			*p = '_';
-	return set_string(&c->probe_id, id);
-}
-
-static int
 config_check_input(struct config *c, char *err, size_t errlen)
 {
 	unsigned i, live = 0;
@@ -616,7 +592,6 @@ is_collector(const char *spec)
 static int
 config_finish(struct config *c, char *err, size_t errlen)
 {
-	const char *p;
 	unsigned i;
 
 	if (config_check_input(c, err, errlen) < 0)
@@ -634,15 +609,7 @@ config_finish(struct config *c, char *err, size_t errlen)
 	if (c->biflow == BIFLOW_RFC5103 && c->version != 10 && c->collectors.n > 0)
 		return reason(err, errlen,
 		    "--biflow rfc5103 has reverse elements, which only IPFIX can carry: add -V 10");
-	if (c->probe_id == NULL && default_probe_id(c) < 0)
-		return reason(err, errlen, "no memory");
-	for (p = c->probe_id; *p != '\0'; p++)
-		if (!isalnum((unsigned char)*p) && *p != '_' && *p != '-')
-			return reason(err, errlen,
-			    "--probe-id %s: letters, digits, _ and - only", c->probe_id);
-	if (p == c->probe_id || p - c->probe_id > 200)
-		return reason(err, errlen, "--probe-id: 1 to 200 characters");
-	return 0;
+	return config_finish_cloud(c, err, errlen);
 }
 
 /*
@@ -747,7 +714,7 @@ config_parse(struct config *c, int argc, char **argv, char *err, size_t errlen)
 void
 config_clear(struct config *c)
 {
-	unsigned i, j;
+	unsigned i;
 
 	for (i = 0; i < option_rows; i++) {
 		const struct option_row *o = &option_table[i];
@@ -755,15 +722,11 @@ config_clear(struct config *c)
 
 		if (o->kind == OPTION_STR)
 			free(*(char **)member);
-		if (o->kind == OPTION_LIST) {
-			struct strlist *l = member;
-
-			for (j = 0; j < l->n; j++)
-				free(l->v[j]);
-			free(l->v);
-		}
+		if (o->kind == OPTION_LIST)
+			strlist_clear(member);
 	}
 	free(c->local);
+	config_clear_cloud(c);
 	memset(c, 0, sizeof(*c));
 }
 

@@ -102,6 +102,7 @@ struct config {
 	int drain_s;
 	struct strlist resp; /* addresses to answer at; empty: none */
 	bool resp_default;   /* nobody asked for it by name */
+	bool resp_none;	     /* --resp none */
 	char *resp_password_file;
 	int volatile_ttl_s;
 	int cloud_interval_s;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* config_row.h -- the rows of options.def as a table; for config.c and config_help.c. */
+/* config_row.h -- the rows of options.def as a table; for the parts of config. */
 #ifndef MCPROBE_CONFIG_ROW_H
 #define MCPROBE_CONFIG_ROW_H
 
@@ -30,6 +30,16 @@ struct option_row {
 	long min, max;
 	const char *def, *arg, *help;
 };
+
+/* config_cloud.c */
+option_set config_set_redis, config_set_sentinel, config_set_resp, config_set_publish;
+int	 config_finish_cloud(struct config *, char *err, size_t errlen);
+void	 config_clear_cloud(struct config *);
+
+/* Copies S over *TO; adds a copy of S. 0, or -1: no memory. */
+int	 config_string(char **to, const char *s);
+int	 strlist_add(struct strlist *, const char *s);
+void	 strlist_clear(struct strlist *);
 
 extern const struct option_row option_table[];
 extern const unsigned option_rows;

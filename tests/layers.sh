@@ -7,10 +7,12 @@ cd "$(dirname "$0")/.." || exit 1
 
 any='config counter log clock'
 in='capture decode frag packet'
-hold='flowkey flow flowtable flowtcp flowaccount dpi'
+hold='flowkey flow flowtable flowtcp flowaccount flowdelta dpi'
 out='field template export netflow5 netflow9 ipfix ipfixfile options_data message stream
-    wire collector json dump outfile'
-top='main probe worker intake trace deal loop ring report privs daemon'
+    wire collector json dump outfile keyname cloud glob resp server client command
+    commands communityid alive event node reader'
+top='main probe share worker live liveset post intake trace deal loop ring report privs
+    daemon'
 
 n=0
 status=0
@@ -46,10 +48,10 @@ includes()
 	    $(files_of $1) /dev/null
 }
 
-# only "ROOM" "PATTERN": lines elsewhere that include what only ROOM may.
+# only "ROOMS" "PATTERN": lines elsewhere that include what only ROOMS may.
 only()
 {
-	mine=$(files_of "$1" | tr '\n' ' ')
+	mine=$(files_of $1 | tr '\n' ' ')
 	for f in src/*.[ch]; do
 		case " $mine" in
 		*" $f "*) ;;
@@ -70,6 +72,7 @@ result "$(includes "$in" "$hold $out")" "in/ rooms know neither hold/ nor out/"
 result "$(includes "$hold" "$out")" "hold/ rooms do not know out/"
 result "$(only capture 'pcap')" "only capture knows libpcap"
 result "$(only dpi '(libndpi/|ndpi)')" "only dpi knows nDPI"
+result "$(only 'node reader' 'hiredis')" "only node and reader know hiredis"
 result "$(includes "$any $in $hold $out" "$top")" "no room knows the threads that use it"
 result "$(for f in src/*.[ch]; do
 	head -n 1 "$f" | grep -qF '/* SPDX-License-Identifier: BSD-3-Clause */' || echo "$f"

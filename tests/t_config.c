@@ -152,7 +152,8 @@ test_every_row(void **state)
 	static const char *const special[][2] = {{"speed", "2.5"}, {"aggregation", "1/1/1/1/1"},
 		{"local-networks", "10.0.0.0/8"}, {"split", "none"}, {"biflow", "uni"},
 		{"obs-domain", "7"}, {"netflow-engine", "1:2"}, {"sampling-options", "psamp"},
-		{"json-labels", "ids"}, {"resp", "none"}, {"config", "/dev/null"}};
+		{"json-labels", "ids"}, {"resp", "none"}, {"config", "/dev/null"},
+		{"redis", "node:6379"}, {"sentinel", "main@one:26379"}, {"publish", "all"}};
 	unsigned i, j;
 
 	(void)state;
@@ -407,7 +408,6 @@ test_choices(void **state)
 	bad("-i|-|--biflow|both", "one of ntop, rfc5103, uni");
 	bad("-i|-|--json-labels|x", "one of ids, labels");
 	bad("-i|-|--split|dns", "none");
-	bad("-i|-|--resp|6380", "none");
 	bad("-i|-|-N|rfc5103|-n|h:1", "-V 10");
 	bad("-i|-|-N|rfc5103|-n|h:1|-V|5", "-V 10");
 }

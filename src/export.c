@@ -493,6 +493,12 @@ export_end(struct export *e)
 		collector_end(e->collectors[i]);
 }
 
+const struct field_context *
+export_context(const struct export *e)
+{
+	return &e->ctx;
+}
+
 size_t
 export_pending(const struct export *e)
 {

@@ -51,6 +51,9 @@ void	 export_flow(struct export *, const struct flow *);
 /* Send and write out everything that is buffered. */
 void	 export_flush(struct export *);
 
+/* What fields of records are read with; borrowed for the export's life. */
+const struct field_context *export_context(const struct export *);
+
 /* Octets still queued for TCP collectors: 0 when all is out. */
 size_t	 export_pending(const struct export *);
 

@@ -27,16 +27,20 @@
 #include "log.h"
 #include "report.h"
 #include "ring.h"
+#include "share.h"
 #include "trace.h"
 #include "worker.h"
 
 #define TURN_FLOWS    4096
+#define BURST	      64 /* of one worker */
 #define TICK_MS	      100
 #define SECOND_TICKS  10
 #define REPORT_TICKS  300 /* -b: each 30 s */
 #define DRAIN_TICKS   50  /* after a file TCP collectors have 5 s to take the rest */
 #define STOP_TICKS    15  /* after a signal 1.5 s, counted from it, */
 #define STOP_LEAST    3	  /* but 0.3 s in any case */
+#define STOP_NODES    20  /* nodes 2 s, */
+#define NODES_LEAST   5	  /* but 0.5 s after the last flow */
 #define HOLD_US	      1000
 #define SIGNALS	      5
 #define STOP_SIGNALS  3 /* the first of them end the probe */
@@ -65,7 +69,8 @@ struct loop {
 	bool signalled;
 	bool held; /* --stay: the end of the file was exported */
 	unsigned next; /* worker to look at first */
-	unsigned ticks, drain_ticks;
+	unsigned ticks;
+	unsigned drain_ticks, node_ticks; /* left for collectors, for nodes */
 	uint64_t clock_us; /* of the export, files */
 	uint64_t start_us; /* monotonic */
 	uint64_t packets;  /* read at the last tick, */
@@ -79,14 +84,10 @@ loop_sum(const struct loop *l, struct counters *sum, uint32_t *alive)
 {
 	unsigned i;
 
-	*sum = *l->s->counters;
+	l->s->sum(l->s->arg, sum);
 	*alive = 0;
-	if (l->s->deal != NULL)
-		counter_sum(sum, deal_counters(l->s->deal));
-	for (i = 0; i < l->s->nworkers; i++) {
-		counter_sum(sum, worker_counters(l->s->workers[i]));
+	for (i = 0; i < l->s->nworkers; i++)
 		*alive += worker_alive(l->s->workers[i]);
-	}
 }
 
 /*
@@ -148,31 +149,49 @@ loop_holds(const struct loop *l)
 	return may && export_busy(l->s->export);
 }
 
+/*
+ * Take at most BURST flows from W, but first what it told of them while they lived: how
+ * many. *MORE: not everything was taken.
+ */
+static unsigned
+loop_take_worker(struct loop *l, struct worker *w, bool *more)
+{
+	uint32_t ended = worker_ended_count(w);
+	unsigned n = 0;
+	struct flow *f;
+
+	if (share_posts(l->s->share, w)) {
+		*more = true;
+		return 0;
+	}
+	for (; n < ended && n < BURST && (f = worker_ended(w)) != NULL; n++) {
+		if (!l->s->config->live)
+			loop_clock(l, f->ended_us);
+		export_flow(l->s->export, f);
+		share_ended(l->s->share, w, f);
+		worker_return(w, f);
+	}
+	return n;
+}
+
 /* Take at most TURN_FLOWS flows, fairly. True if there may be more. */
 static bool
 loop_take_flows(struct loop *l)
 {
 	unsigned n = 0, idle = 0;
+	bool more = false;
 
 	while (n < TURN_FLOWS && idle < l->s->nworkers) {
-		struct worker *w = l->s->workers[l->next];
-		unsigned burst = 0;
-		struct flow *f;
+		unsigned burst;
 
 		if (loop_holds(l))
 			return true;
-		while (burst < 64 && (f = worker_ended(w)) != NULL) {
-			if (!l->s->config->live)
-				loop_clock(l, f->ended_us);
-			export_flow(l->s->export, f);
-			worker_return(w, f);
-			burst++;
-		}
+		burst = loop_take_worker(l, l->s->workers[l->next], &more);
 		n += burst;
 		idle = burst ? 0 : idle + 1;
 		l->next = (l->next + 1) % l->s->nworkers;
 	}
-	return n >= TURN_FLOWS;
+	return more || n >= TURN_FLOWS;
 }
 
 static bool
@@ -184,6 +203,15 @@ loop_all(const struct loop *l, enum worker_state state)
 		if (worker_state(l->s->workers[i]) != state)
 			return false;
 	return true;
+}
+
+/* End when everything was taken, or who has not taken it had its time. */
+static void
+loop_settle(struct loop *l)
+{
+	if ((export_pending(l->s->export) == 0 || l->drain_ticks == 0) &&
+	    (share_settled(l->s->share) || l->node_ticks == 0))
+		event_base_loopbreak(l->s->base);
 }
 
 /* See how far the workers are, after their flows were taken. True if there are more. */
@@ -202,11 +230,13 @@ loop_advance(struct loop *l)
 	if (loop_take_flows(l))
 		return true;
 	export_flush(l->s->export);
+	share_drain(l->s->share);
 	l->phase = LOOP_DRAINING;
-	if (!l->signalled)
+	if (!l->signalled) {
 		l->drain_ticks = DRAIN_TICKS;
-	if (export_pending(l->s->export) == 0)
-		event_base_loopbreak(l->s->base);
+		l->node_ticks = (unsigned)l->s->config->drain_s * SECOND_TICKS;
+	}
+	loop_settle(l);
 	return false;
 }
 
@@ -220,6 +250,7 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	bell_quiet(l->s->bell);
+	share_answers(l->s->share);
 	if (loop_holds(l)) {
 		event_add(l->resume, &hold);
 		return;
@@ -229,6 +260,7 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 		bell_arm(l->s->bell);
 		/* a worker may have put one before it saw the bell armed */
 		more = loop_take_flows(l);
+		share_answers(l->s->share);
 	}
 	if (!more)
 		more = loop_advance(l);
@@ -325,6 +357,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	l->ticks++;
 	loop_tick_clock(l);
+	share_tick(l->s->share, l->held);
 	loop_quiet(l);
 	if (l->ticks % 2 == 0)
 		loop_progress(l, false);
@@ -336,10 +369,16 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		loop_stop_readers(l); /* one in read(2) may have missed the first */
 		if (l->drain_ticks > STOP_LEAST)
 			l->drain_ticks--;
+		if (l->node_ticks > NODES_LEAST)
+			l->node_ticks--;
 	}
-	if (l->phase == LOOP_DRAINING &&
-	    (export_pending(l->s->export) == 0 || l->drain_ticks-- == 0))
-		event_base_loopbreak(l->s->base);
+	if (l->phase == LOOP_DRAINING) {
+		loop_settle(l);
+		if (l->drain_ticks > 0)
+			l->drain_ticks--;
+		if (l->node_ticks > 0)
+			l->node_ticks--;
+	}
 }
 
 /*
@@ -369,10 +408,13 @@ loop_stop(struct loop *l)
 	if (l->phase != LOOP_RUNNING) {
 		if (l->drain_ticks > STOP_TICKS)
 			l->drain_ticks = STOP_TICKS;
+		if (l->node_ticks > STOP_NODES)
+			l->node_ticks = STOP_NODES;
 		return;
 	}
 	l->phase = LOOP_STOPPING;
 	l->drain_ticks = STOP_TICKS;
+	l->node_ticks = STOP_NODES;
 	loop_stop_readers(l);
 }
 
@@ -388,6 +430,7 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 	}
 	log_reopen();
 	export_reopen(l->s->export);
+	share_reopen(l->s->share);
 	log_info("files and logs opened again");
 }
 

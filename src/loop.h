@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * loop.h -- the control thread's loop: takes ended flows from the workers to the
- * exporters, keeps the export clock, answers signals, and ends when all is out.
+ * exporters and the MicroCloud, keeps the export clock, answers signals, and ends when
+ * all is out.
  */
 #ifndef MCPROBE_LOOP_H
 #define MCPROBE_LOOP_H
@@ -14,6 +15,7 @@ struct deal;
 struct event_base;
 struct export;
 struct export_port;
+struct share;
 struct trace;
 struct worker;
 
@@ -22,6 +24,7 @@ struct loop_setup {
 	const struct config *config;
 	struct event_base *base;
 	struct export *export;
+	struct share *share;
 	struct export_port *ports; /* an interface that comes back may have a new number */
 	unsigned nports;
 	struct worker **workers; /* started */
@@ -29,7 +32,8 @@ struct loop_setup {
 	struct deal *deal;	   /* NULL unless it serves the workers */
 	const struct trace *trace; /* the files' reading; NULL live */
 	struct bell *bell;	    /* rung by the workers */
-	struct counters *counters;  /* control's */
+	void (*sum)(void *arg, struct counters *); /* of all threads, now */
+	void *arg;
 };
 
 /* From now on signals wait for loop_run(). */
@@ -37,7 +41,7 @@ void	 loop_hold_signals(void);
 
 /*
  * Run until every worker is done and everything is exported, or as much as a dead
- * collector allows. A first SIGINT or SIGTERM stops the workers, a second one ends the
+ * collector or node allows. A first SIGINT or SIGTERM stops the workers, a second one ends the
  * process at once. 0, or -1 if the loop cannot be set up.
  */
 int	 loop_run(const struct loop_setup *);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "capture.h"
@@ -26,10 +27,12 @@
 #include "privs.h"
 #include "report.h"
 #include "ring.h"
+#include "share.h"
 #include "trace.h"
 #include "worker.h"
 
 #define CAPTURE_RING	(32 << 20) /* bytes, per interface and worker */
+#define OPEN_FILES	4096 /* enough for all clients */
 #define CAPTURE_TIMEOUT 100	   /* ms the kernel may hold packets back */
 
 struct probe {
@@ -43,6 +46,7 @@ struct probe {
 	struct export_port *ports; /* names borrow CONFIG or FILES */
 	unsigned nports;
 	struct export *export;
+	struct share *share;
 	struct worker **workers;
 	unsigned nworkers; /* made so far */
 	struct deal *deal; /* files, several workers */
@@ -166,8 +170,8 @@ probe_open_source(const struct probe *p, unsigned port, char *err, size_t errlen
 static bool
 probe_wants_dpi(const struct probe *p)
 {
-	return p->config->dpi && (p->template->need & FIELD_NEED_DPI) &&
-	    dpi_version() != NULL;
+	return p->config->dpi && dpi_version() != NULL &&
+	    ((p->template->need & FIELD_NEED_DPI) || config_has_cloud(p->config));
 }
 
 /*
@@ -184,6 +188,7 @@ probe_drop(struct probe *p, char *err, size_t errlen)
 	if (privs_user(p->config->user, &uid, &gid, err, errlen) < 0)
 		return -1;
 	export_chown(p->export, uid, gid);
+	share_chown(p->share, uid, gid);
 	return privs_drop(uid, gid, err, errlen);
 }
 
@@ -200,6 +205,8 @@ probe_make_worker(struct probe *p, struct capture **sources, struct capture *fil
 		.seed = p->seed,
 		.statistics = p->template->need & FIELD_NEED_STATISTICS,
 		.dpi = probe_wants_dpi(p),
+		.cloud = config_has_cloud(p->config),
+		.cloud_interval_us = (uint64_t)p->config->cloud_interval_s * 1000000,
 		.sources = sources,
 		.nsources = sources != NULL ? p->nports : 0,
 		.file = file,
@@ -264,6 +271,53 @@ probe_open_live(struct probe *p, unsigned n, char *err, size_t errlen)
 	return rc;
 }
 
+/* share_setup.sum, loop_setup.sum: the counters of all threads. */
+static void
+probe_sum(void *arg, struct counters *sum)
+{
+	const struct probe *p = arg;
+	unsigned i;
+
+	*sum = p->counters;
+	if (p->deal != NULL)
+		counter_sum(sum, deal_counters(p->deal));
+	for (i = 0; i < p->nworkers; i++)
+		counter_sum(sum, worker_counters(p->workers[i]));
+}
+
+static int
+probe_open_share(struct probe *p, unsigned n, char *err, size_t errlen)
+{
+	const struct share_setup setup = {
+		.config = p->config,
+		.template = p->template,
+		.names = p->names,
+		.fields = export_context(p->export),
+		.base = p->base,
+		.counters = &p->counters,
+		.workers = p->workers,
+		.nworkers = n,
+		.seed = p->seed,
+		.sum = probe_sum,
+		.arg = p,
+	};
+
+	p->share = share_new(&setup, err, errlen);
+	return p->share == NULL ? -1 : 0;
+}
+
+/* Clients and nodes need descriptors beyond what shells give by default. */
+static void
+probe_raise_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < OPEN_FILES) {
+		r.rlim_cur = r.rlim_max < OPEN_FILES ? r.rlim_max : OPEN_FILES;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
 static int
 probe_init(struct probe *p, char *err, size_t errlen)
 {
@@ -288,6 +342,9 @@ probe_init(struct probe *p, char *err, size_t errlen)
 	p->workers = calloc(n, sizeof(struct worker *));
 	if (p->workers == NULL)
 		return reason(err, errlen, "no memory");
+	probe_raise_files();
+	if (probe_open_share(p, n, err, errlen) < 0)
+		return -1;
 	return p->config->live ? probe_open_live(p, n, err, errlen)
 			       : probe_open_files(p, n, err, errlen);
 }
@@ -296,8 +353,9 @@ static void
 probe_warn_nowhere(const struct config *c)
 {
 	if (c->collectors.n == 0 && c->json == NULL && c->ipfix_file == NULL &&
-	    c->dump_path == NULL)
-		log_warn("no -n, --json, --ipfix-file or -P: flows are counted and go nowhere");
+	    c->dump_path == NULL && c->events == NULL && !config_has_cloud(c))
+		log_warn("no -n, --json, --ipfix-file, -P, --redis or --resp: flows are counted "
+			 "and go nowhere");
 }
 
 struct probe *
@@ -360,14 +418,10 @@ probe_summary(struct probe *p)
 {
 	struct counters sum;
 	bool failed = p->trace != NULL && trace_failed(p->trace);
-	unsigned i;
 
 	export_end(p->export);
-	sum = p->counters;
-	if (p->deal != NULL)
-		counter_sum(&sum, deal_counters(p->deal));
-	for (i = 0; i < p->nworkers; i++)
-		counter_sum(&sum, worker_counters(p->workers[i]));
+	share_end(p->share);
+	probe_sum(p, &sum);
 	export_report(p->export);
 	if (p->config->syslog || p->config->daemon)
 		report_log(&sum, 0);
@@ -382,12 +436,14 @@ probe_summary(struct probe *p)
 int
 probe_run(struct probe *p)
 {
-	struct loop_setup loop = {p->config, p->base, p->export, p->ports, p->nports,
-		p->workers, p->nworkers, p->deal, p->trace, &p->bell, &p->counters};
+	const struct loop_setup loop = {p->config, p->base, p->export, p->share, p->ports,
+		p->nports, p->workers, p->nworkers, p->deal, p->trace, &p->bell, probe_sum, p};
 
 	/* some threads may run already, and nobody would take what they hand over: they
 	   cannot be joined */
 	probe_warn_nowhere(p->config);
+	if (share_start(p->share) < 0)
+		fatal(1, "the Redis nodes cannot be connected to");
 	if (probe_start_workers(p) < 0)
 		fatal(1, "a worker thread cannot be made");
 	if (loop_run(&loop) < 0)
@@ -406,6 +462,7 @@ probe_free(struct probe *p)
 		worker_free(p->workers[i]);
 	free(p->workers);
 	deal_free(p->deal);
+	share_free(p->share);
 	export_free(p->export);
 	dpi_names_free(p->names);
 	bell_clear(&p->bell);

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * share.c -- wires the rooms of the MicroCloud to each other and to the workers. Owns
+ * them all; none of them knows another but through what is handed over here.
+ *
+ *	workers -> deltas, ended flows -> cloud -> nodes
+ *	                              \-> event -> subscribers, nodes, --events
+ *	clients -> server -> commands -> cloud, alive -> workers
+ */
+#include "share.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "build.h"
+#include "alive.h"
+#include "clock.h"
+#include "cloud.h"
+#include "command.h"
+#include "config.h"
+#include "event.h"
+#include "liveset.h"
+#include "log.h"
+#include "node.h"
+#include "post.h"
+#include "server.h"
+#include "worker.h"
+
+#define TURN_POSTS	4096
+#define SECOND_TICKS	10
+#define HEARTBEAT_TICKS 50 /* 5 s */
+#define HEARTBEAT_TTL_S 15
+
+struct share {
+	struct share_setup s;
+	struct event *event;
+	struct nodes *nodes;   /* NULL: no --redis */
+	struct cloud *cloud;   /* NULL: nobody could read it */
+	struct alive *alive;
+	struct commands *commands;
+	struct server *server; /* NULL: no --resp */
+	char *password;	       /* of clients; owned */
+	int probe_tree;
+	bool want_new;
+	uint64_t start_us, now_ms;
+	unsigned ticks;
+};
+
+/*
+ * The heartbeat: to the nodes, and into the own tree.
+ */
+static void
+put_number(void (*put)(void *to, const char *field, const char *value), void *to,
+    const char *field, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	put(to, field, text);
+}
+
+static void
+share_interface(const struct config *c, char *to, size_t size)
+{
+	const char *name = c->pcap_file_list, *slash;
+	size_t len = 0;
+	unsigned i;
+
+	to[0] = '\0';
+	for (i = 0; i < c->interfaces.n && len < size; i++) {
+		slash = strrchr(c->interfaces.v[i], '/');
+		name = slash != NULL ? slash + 1 : c->interfaces.v[i];
+		len += (size_t)snprintf(to + len, size - len, "%s%s", i > 0 ? "," : "", name);
+	}
+	if (i == 0 && name != NULL)
+		snprintf(to, size, "%s", name);
+}
+
+/* nodes_setup.heartbeat */
+static void
+share_heartbeat(void *arg, void (*put)(void *to, const char *field, const char *value),
+    void *to)
+{
+	struct share *s = arg;
+	struct counters sum;
+	char name[256];
+	int i;
+
+	s->s.sum(s->s.arg, &sum);
+	share_interface(s->s.config, name, sizeof(name));
+	put(to, "interface", name);
+	put_number(put, to, "uptime", (clock_us(CLOCK_REALTIME) - s->start_us) / 1000000);
+	put_number(put, to, "packets", sum.v[COUNTER_PACKETS]);
+	put_number(put, to, "bytes", sum.v[COUNTER_BYTES]);
+	put_number(put, to, "drops",
+	    sum.v[COUNTER_KERNEL_DROPS] + sum.v[COUNTER_IF_DROPS]);
+	put_number(put, to, "flows", sum.v[COUNTER_FLOWS]);
+	put_number(put, to, "flows_alive", alive_count(s->alive));
+	put_number(put, to, "keys", s->cloud != NULL ? cloud_count(s->cloud) : 0);
+	for (i = 0; i < COUNTER_MAX; i++)
+		if (counter_table[i].kind == COUNTER_KIND_LOSS ||
+		    counter_table[i].kind == COUNTER_KIND_DROP)
+			put_number(put, to, counter_table[i].name, sum.v[i]);
+}
+
+struct share_own {
+	struct share *share;
+	struct cloud_key *key;
+};
+
+static void
+share_put_own(void *to, const char *field, const char *value)
+{
+	struct share_own *own = to;
+
+	cloud_set(own->share->cloud, own->key, field, value, strlen(value));
+}
+
+static void
+share_beat(struct share *s)
+{
+	const char *id = s->nodes != NULL ? nodes_probe_id(s->nodes) : s->s.config->probe_id;
+	struct share_own own = {s, NULL};
+
+	own.key = cloud_key(s->cloud, (unsigned)s->probe_tree, id, strlen(id));
+	if (own.key == NULL)
+		return;
+	cloud_expire_after(s->cloud, own.key, HEARTBEAT_TTL_S);
+	share_put_own(&own, "version", PACKAGE_VERSION);
+	share_heartbeat(s, share_put_own, &own);
+}
+
+/*
+ * What rooms ask of each other
+ */
+
+/* commands_setup.counters */
+static void
+share_counters(void *arg, struct counters *sum)
+{
+	struct share *s = arg;
+
+	s->s.sum(s->s.arg, sum);
+}
+
+/* commands_setup.info */
+static void
+share_info(void *arg, const char *section, struct respbuf *to)
+{
+	struct share *s = arg;
+
+	(void)section;
+	if (s->nodes != NULL)
+		nodes_info(s->nodes, to);
+}
+
+/* commands_setup.published */
+static void
+share_published(void *arg, const char *channel, size_t clen, const void *msg, size_t len)
+{
+	struct share *s = arg;
+
+	event_relay(s->event, channel, clen, msg, len);
+}
+
+/* nodes_setup.command: what can be said on the command channel */
+static void
+share_command(void *arg, const char *request, size_t len, struct respbuf *reply)
+{
+	struct share *s = arg;
+	char word[16] = "", section[32] = "", text[64];
+
+	snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : 63), request);
+	sscanf(text, "%15s %31s", word, section);
+	if (strcasecmp(word, "PING") == 0)
+		resp_bytes(reply, "PONG", 4);
+	else if (strcasecmp(word, "INFO") == 0)
+		command_info(s->commands, section[0] != '\0' ? section : NULL, reply);
+	else if (strcasecmp(word, "ID") == 0)
+		resp_bytes(reply, nodes_probe_id(s->nodes), strlen(nodes_probe_id(s->nodes)));
+	else
+		resp_bytes(reply, "ERR unknown command; PING, INFO [section] and ID are known",
+		    58);
+}
+
+/* event_sink of the clients */
+static bool
+share_clients_want(void *arg, const char *channel)
+{
+	struct share *s = arg;
+
+	return s->server != NULL && server_wanted(s->server, channel);
+}
+
+static void
+share_clients_publish(void *arg, const char *channel, size_t clen, const void *msg,
+    size_t len)
+{
+	struct share *s = arg;
+
+	if (s->server != NULL)
+		server_publish(s->server, channel, clen, msg, len);
+}
+
+/* server_on_interest */
+static void
+share_interest(void *arg)
+{
+	struct share *s = arg;
+	bool want;
+	unsigned i;
+
+	event_refresh(s->event);
+	want = event_wanted(s->event, EVENT_FLOW_NEW);
+	if (want == s->want_new)
+		return;
+	s->want_new = want;
+	for (i = 0; i < s->s.nworkers; i++)
+		if (s->s.workers[i] != NULL)
+			worker_want_new(s->s.workers[i], want);
+}
+
+/*
+ * Making
+ */
+static int
+share_make_event(struct share *s, char *err, size_t errlen)
+{
+	const struct event_setup setup = {s->s.config, s->s.template, s->s.fields,
+		s->s.counters};
+	const struct event_sink clients = {share_clients_want, share_clients_publish, s};
+	struct event_sink nodes = {NULL, nodes_publish, s->nodes};
+
+	s->event = event_new(&setup, err, errlen);
+	if (s->event == NULL)
+		return -1;
+	event_add_sink(s->event, &clients, false);
+	if (s->nodes != NULL)
+		event_add_sink(s->event, &nodes, true);
+	return 0;
+}
+
+static int
+share_make_nodes(struct share *s, char *err, size_t errlen)
+{
+	const struct config *c = s->s.config;
+	const struct nodes_setup setup = {c, s->s.base, s->s.counters, share_heartbeat,
+		share_command, s};
+
+	if (c->redis.n == 0 && c->sentinel_master == NULL)
+		return 0;
+	s->nodes = nodes_new(&setup, err, errlen);
+	return s->nodes == NULL ? -1 : 0;
+}
+
+static int
+share_make_cloud(struct share *s, char *err, size_t errlen)
+{
+	static const struct cloud_tree heartbeats = {.prefix = "probe.", .type = CLOUD_HASH,
+		.cap = 4, .ttl_s = HEARTBEAT_TTL_S, .local = true};
+	const struct config *c = s->s.config;
+	const struct cloud_setup setup = {
+		.ttl_s = (uint32_t)c->volatile_ttl_s,
+		.max_keys = (uint32_t)c->max_keys,
+		.seed = s->s.seed,
+		.names = s->s.names,
+		.counters = s->s.counters,
+		.nnodes = s->nodes != NULL ? nodes_count(s->nodes) : 0,
+		.node_of = nodes_of,
+		.arg = s->nodes,
+	};
+
+	if (!config_has_cloud(c))
+		return 0;
+	s->cloud = cloud_new(&setup);
+	if (s->cloud == NULL ||
+	    (s->probe_tree = cloud_add_tree(s->cloud, &heartbeats)) < 0) {
+		snprintf(err, errlen, "no memory");
+		return -1;
+	}
+	cloud_clock(s->cloud, s->now_ms);
+	if (s->nodes != NULL)
+		nodes_cloud(s->nodes, s->cloud);
+	return 0;
+}
+
+static int
+share_make_server(struct share *s, char *err, size_t errlen)
+{
+	const struct config *c = s->s.config;
+	struct server_setup setup = {.base = s->s.base, .listen = &c->resp,
+		.optional = c->resp_default, .counters = s->s.counters,
+		.commands = s->commands};
+
+	if (c->resp.n == 0)
+		return 0;
+	if (c->resp_password_file != NULL) {
+		s->password = config_secret(c->resp_password_file, err, errlen);
+		if (s->password == NULL)
+			return -1;
+	}
+	setup.password = s->password;
+	s->server = server_new(&setup, err, errlen);
+	if (s->server == NULL)
+		return -1;
+	commands_server(s->commands, s->server);
+	server_on_interest(s->server, share_interest, s);
+	if (*server_addresses(s->server) != '\0')
+		log_info("Redis clients are answered at %s", server_addresses(s->server));
+	else
+		log_warn("%s is in use: no Redis clients are answered; --resp sets another",
+		    c->resp.v[0]);
+	return 0;
+}
+
+static int
+share_make_commands(struct share *s, char *err, size_t errlen)
+{
+	const struct commands_setup setup = {
+		.config = s->s.config,
+		.template = s->s.template,
+		.base = s->s.base,
+		.cloud = s->cloud,
+		.alive = s->alive,
+		.fields = s->s.fields,
+		.counters = share_counters,
+		.info = share_info,
+		.published = share_published,
+		.arg = s,
+		.start_us = s->start_us,
+	};
+
+	if (s->cloud == NULL)
+		return 0;
+	s->commands = commands_new(&setup);
+	if (s->commands == NULL) {
+		snprintf(err, errlen, "no memory");
+		return -1;
+	}
+	return 0;
+}
+
+struct share *
+share_new(const struct share_setup *setup, char *err, size_t errlen)
+{
+	struct share *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		snprintf(err, errlen, "no memory");
+		return NULL;
+	}
+	s->s = *setup;
+	s->start_us = clock_us(CLOCK_REALTIME);
+	s->now_ms = clock_us(CLOCK_MONOTONIC) / 1000;
+	s->alive = alive_new(s->s.workers, s->s.nworkers);
+	if (s->alive == NULL)
+		snprintf(err, errlen, "no memory");
+	if (s->alive == NULL || share_make_nodes(s, err, errlen) < 0 ||
+	    share_make_cloud(s, err, errlen) < 0 ||
+	    share_make_event(s, err, errlen) < 0 ||
+	    share_make_commands(s, err, errlen) < 0 ||
+	    share_make_server(s, err, errlen) < 0) {
+		share_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+share_free(struct share *s)
+{
+	if (s == NULL)
+		return;
+	if (s->server != NULL)
+		server_free(s->server);
+	commands_free(s->commands);
+	alive_free(s->alive);
+	event_free(s->event);
+	nodes_free(s->nodes);
+	cloud_free(s->cloud);
+	if (s->password != NULL)
+		explicit_bzero(s->password, strlen(s->password));
+	free(s->password);
+	free(s);
+}
+
+void
+share_chown(struct share *s, unsigned uid, unsigned gid)
+{
+	event_chown(s->event, uid, gid);
+	if (s->server != NULL)
+		server_chown(s->server, uid, gid);
+}
+
+int
+share_start(struct share *s)
+{
+	share_interest(s);
+	if (s->cloud != NULL)
+		share_beat(s);
+	return s->nodes != NULL ? nodes_start(s->nodes) : 0;
+}
+
+/*
+ * Running
+ */
+void
+share_tick(struct share *s, bool frozen)
+{
+	s->ticks++;
+	if (s->ticks % SECOND_TICKS == 0)
+		event_flush(s->event);
+	if (s->cloud == NULL)
+		return;
+	if (!frozen) {
+		s->now_ms = clock_us(CLOCK_MONOTONIC) / 1000;
+		cloud_clock(s->cloud, s->now_ms);
+	}
+	if (s->ticks % HEARTBEAT_TICKS == 0)
+		share_beat(s);
+}
+
+static void
+share_post(struct share *s, const struct post_head *head, const void *msg)
+{
+	switch (head->kind) {
+	case POST_DELTA:
+		if (s->cloud != NULL)
+			cloud_feed(s->cloud, msg);
+		break;
+	case POST_NEW:
+		if (event_wanted(s->event, EVENT_FLOW_NEW))
+			event_flow(s->event, EVENT_FLOW_NEW, msg);
+		break;
+	default: /* plugins' reports have nobody to read them yet */
+		break;
+	}
+}
+
+bool
+share_posts(struct share *s, struct worker *w)
+{
+	alignas(64) uint8_t msg[POST_MAX];
+	struct post_head head;
+	unsigned n;
+
+	for (n = 0; n < TURN_POSTS; n++) {
+		if (!worker_post(w, &head, msg))
+			return false;
+		share_post(s, &head, msg);
+	}
+	return true;
+}
+
+void
+share_ended(struct share *s, struct worker *w, const struct flow *f)
+{
+	struct flowdelta delta;
+
+	if (s->cloud != NULL && flowdelta_make(&delta, f, worker_told(w, f)))
+		cloud_feed(s->cloud, &delta);
+	if (event_wanted(s->event, EVENT_FLOW_END))
+		event_flow(s->event, EVENT_FLOW_END, f);
+}
+
+void
+share_answers(struct share *s)
+{
+	alive_answers(s->alive);
+}
+
+void
+share_drain(struct share *s)
+{
+	if (s->nodes != NULL)
+		nodes_drain(s->nodes);
+}
+
+bool
+share_settled(const struct share *s)
+{
+	return s->nodes == NULL || nodes_settled(s->nodes);
+}
+
+void
+share_end(struct share *s)
+{
+	if (s->nodes != NULL)
+		nodes_end(s->nodes);
+	event_flush(s->event);
+}
+
+void
+share_reopen(struct share *s)
+{
+	event_reopen(s->event);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * share.h -- the MicroCloud as the probe runs it: key tree, nodes, events, Redis clients
+ * and their questions to the workers, put together. Control thread.
+ */
+#ifndef MCPROBE_SHARE_H
+#define MCPROBE_SHARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "counter.h"
+
+struct config;
+struct dpi_names;
+struct event_base;
+struct field_context;
+struct flow;
+struct share;
+struct template;
+struct worker;
+
+/* All borrowed for the share's life. */
+struct share_setup {
+	const struct config *config;
+	const struct template *template;
+	const struct dpi_names *names;
+	const struct field_context *fields;
+	struct event_base *base;
+	struct counters *counters; /* control's */
+	struct worker **workers;   /* room for NWORKERS; filled before share_start() */
+	unsigned nworkers;
+	uint64_t seed;
+	void (*sum)(void *arg, struct counters *); /* of all threads, now */
+	void *arg;
+};
+
+/* Open what may need rights: listen, read passwords, open --events. NULL with the reason
+ * in ERR. */
+struct share	*share_new(const struct share_setup *, char *err, size_t errlen);
+void		 share_free(struct share *);
+void		 share_chown(struct share *, unsigned uid, unsigned gid);
+/* Privileges are dropped and the workers made: connect. 0, or -1. */
+int		 share_start(struct share *);
+
+/* Ten times a second; FROZEN: time stands still (--stay, the file has ended). */
+void		 share_tick(struct share *, bool frozen);
+/* Take what W has posted, some at a time. True: there may be more. Before ended flows are
+ * taken: count them first (worker_ended_count()), take the posts, then that many. */
+bool		 share_posts(struct share *, struct worker *w);
+/* F ended; before it goes home to W. */
+void		 share_ended(struct share *, struct worker *w, const struct flow *f);
+/* Workers may have answered. */
+void		 share_answers(struct share *);
+
+/* The end: nodes get the rest, as fast as they take it. */
+void		 share_drain(struct share *);
+bool		 share_settled(const struct share *); /* everything is acknowledged */
+/* Give up what was not taken; the counters are final then. */
+void		 share_end(struct share *);
+
+void		 share_reopen(struct share *); /* SIGHUP */
+
+#endif

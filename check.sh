@@ -156,7 +156,7 @@ installed()
 	make -s -C build/gcc install DESTDIR="$top" prefix=/usr sysconfdir=/etc || return 1
 	find "$top" -type f -printf '%P\n'
 	"$top/usr/bin/mcprobe" --version || return 1
-	for page in man8/mcprobe.8; do
+	for page in man8/mcprobe.8 man5/mcprobe.conf.5 man7/mcprobe-cloud.7; do
 		[ -s "$top/usr/share/man/$page" ] || { echo "$page is missing"; return 1; }
 	done
 	make -s -C build/gcc uninstall DESTDIR="$top" prefix=/usr sysconfdir=/etc || return 1

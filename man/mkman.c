@@ -3,13 +3,14 @@
  * mkman.c -- the lists of the manual pages and the sample configuration, from the same
  * rows the probe is built of. Runs while building and is not installed:
  *
- *	mkman options|file|fields|macros|counters|sample
+ *	mkman options|file|fields|macros|counters|commands|sample
  *
  * writes one of them to standard output: mdoc, but for the sample.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "command.h"
 #include "config.h"
 #include "config_row.h"
 #include "counter.h"
@@ -88,6 +89,8 @@ kind_title(enum counter_kind kind)
 		return "Packets that are in flows";
 	case COUNTER_KIND_DROP:
 		return "Packets that are in no flow, and why";
+	case COUNTER_KIND_LOSS:
+		return "Other losses, also in each heartbeat";
 	case COUNTER_KIND_INFO:
 		break;
 	}
@@ -165,6 +168,12 @@ print_sample(void)
 	}
 }
 
+static void
+print_commands(void)
+{
+	command_man(stdout);
+}
+
 static const struct {
 	const char *name;
 	void (*print)(void);
@@ -174,6 +183,7 @@ static const struct {
 	{"fields", print_fields},
 	{"macros", print_macros},
 	{"counters", print_counters},
+	{"commands", print_commands},
 	{"sample", print_sample},
 };
 
@@ -187,7 +197,7 @@ main(int argc, char **argv)
 	while (argc == 2 && i < NLISTS && strcmp(argv[1], lists[i].name) != 0)
 		i++;
 	if (argc != 2 || i == NLISTS) {
-		fputs("usage: mkman options|file|fields|macros|counters|sample\n", stderr);
+		fputs("usage: mkman options|file|fields|macros|counters|commands|sample\n", stderr);
 		return 2;
 	}
 	lists[i].print();

@@ -16,6 +16,7 @@ while IFS= read -r line || [ -n "$line" ]; do
 	@FIELDS@) "$mkman" fields ;;
 	@MACROS@) "$mkman" macros ;;
 	@COUNTERS@) "$mkman" counters ;;
+	@COMMANDS@) "$mkman" commands ;;
 	*@VERSION@*) printf '%s\n' "${line%%@VERSION@*}$version${line#*@VERSION@}" ;;
 	*) printf '%s\n' "$line" ;;
 	esac

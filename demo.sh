@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # demo.sh -- mcprobe at work in two minutes: build it, read a capture, send the flows to a
-# real collector, and look at them from both sides.
+# real collector, look at them from both sides, and ask a running probe with redis-cli.
 #
 # usage: ./demo.sh [--no-install]
 #
 # On Debian as root it installs what it needs first. Everything it makes is in build/demo/
 # and a temporary folder that goes at the end. Exit status 0: the collector counted the
-# same packets and octets as the probe.
+# packets and octets as the probe, and the running probe answered.
 set -u -o pipefail
 cd "$(dirname "$0")" || exit 1
 . tests/setup.sh
@@ -15,10 +15,15 @@ cd "$(dirname "$0")" || exit 1
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/mcprobe-demo.XXXXXX") || exit 1
 BUILD=$PWD/build/demo
 COLLECTOR=
+ASKED=
+LISTENER=
 
 finish()
 {
-	[ -z "$COLLECTOR" ] || kill "$COLLECTOR" 2>/dev/null
+	local pid
+	for pid in $COLLECTOR $ASKED $LISTENER; do
+		kill "$pid" 2>/dev/null
+	done
 	rm -rf "$WORK"
 }
 trap finish EXIT
@@ -78,10 +83,10 @@ value() { awk -v name="$1" '$1 == name { n = $2 } END { print n + 0 }' "$WORK/su
 
 case ${1-} in
 --no-install) ;;
-'') install_packages $BUILD_PACKAGES python3 nfdump || die "cannot go on without these" ;;
+'') install_packages $BUILD_PACKAGES python3 nfdump redis-tools || die "cannot go on without these" ;;
 *) sed -n 's/^# \{0,1\}//; 3,10p' "$0"; exit 2 ;;
 esac
-for tool in python3 nfcapd nfdump; do
+for tool in python3 nfcapd nfdump redis-cli; do
 	command -v $tool >/dev/null || die "$tool is missing"
 done
 
@@ -165,6 +170,51 @@ printf '  %-10s %10s packets %12s octets\n' \
     [ "$(value packets)" -gt 0 ] || die "the collector's totals are not the probe's"
 echo "  yes."
 
+title "8. Ask a running probe: the capture again, at four times its pace"
+RESP=$(python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])') || exit 1
+# Show a command as typed, run it, show at most $1 lines of its answer.
+ask()
+{
+	local lines=$1
+	shift
+	printf '\n  $ redis-cli -p %s %s\n' "$RESP" "$*"
+	redis-cli -p "$RESP" "$@" >"$WORK/answer" || die "redis-cli failed"
+	[ -s "$WORK/answer" ] || die "there is no answer"
+	sed "s/^/  /; ${lines}q" "$WORK/answer"
+	[ "$(wc -l <"$WORK/answer")" -le "$lines" ] || echo "  ..."
+}
+answers() { [ "$(redis-cli -p "$RESP" ping 2>/dev/null)" = PONG ]; }
+has_flow() { [ -n "$(flow_key)" ]; }
+flow_key() { redis-cli -p "$RESP" keys 'flow.tcp.192.168.*' | head -n 1; }
+finished() { [ "$(redis-cli -p "$RESP" info capture | tr -d '\r' |
+    sed -n 's/^packets://p')" = "$(value packets)" ]; }
+printf '  $ mcprobe -i demo.pcap --speed 4 --stay --resp %s &\n' "$RESP"
+"$PROBE" -i "$WORK/demo.pcap" --speed 4 --stay --resp "$RESP" -L 192.168.0.0/16 \
+    2>"$WORK/asked.log" &
+ASKED=$!
+until_true 10 answers || { cat "$WORK/asked.log"; die "the probe does not answer"; }
+printf '  $ redis-cli -p %s subscribe flow.new &\n' "$RESP"
+redis-cli -p "$RESP" subscribe flow.new >"$WORK/events" 2>&1 &
+LISTENER=$!
+until_true 10 has_flow || die "there are no live flows"
+ask 40 hgetall "$(flow_key)"
+until_true 20 finished || die "the file did not come to its end"
+sleep 0.3
+ask 8 keys 'ip.192.168.*'
+ask 24 hgetall ip.192.168.10.13
+ask 10 top ip bytes 5
+ask 10 top proto bytes 5
+ask 6 --scan --pattern 'flow.udp.*'
+printf '\n  what the subscription got, one flow of %s:\n' "$(grep -c '^{' "$WORK/events")"
+grep -m 1 '^{' "$WORK/events" | fold -w 76 | sed 's/^/  /'
+grep -q '^{.*"flow":"flow\.' "$WORK/events" || die "the subscription got nothing"
+kill -TERM "$ASKED"
+wait "$ASKED" || { cat "$WORK/asked.log"; die "the probe ended with status $?"; }
+ASKED=
+
 title "Where to go next"
 cat <<END
   README.md                              what mcprobe is, and the tour
@@ -173,6 +223,10 @@ cat <<END
   $PROBE --help
   sudo $PROBE -i eth0 --json - -T "@DEFAULT@ %L7_PROTO_NAME"
                                          the same, live; Ctrl-C ends it and flushes
+  $PROBE -i FILE.pcap --stay   and then   redis-cli -p 6380
+                                         keys, live flows, TOP, SUBSCRIBE
+  man $BUILD/obj/man/mcprobe-cloud.7     every key, channel and command
+  redis-scripts/README.md                Python programs: top talkers, alerts, time series
   $PROBE --fields
                                          what can stand in -T
   ./check.sh                             every build and every test

@@ -7,6 +7,7 @@
 #include "json.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -339,6 +340,15 @@ json_bool(struct json *j, const char *name, bool b)
 		done(j, b ? put(p, "true", 4) : put(p, "false", 5));
 }
 
+void
+json_raw(struct json *j, const char *name, const void *text, size_t len)
+{
+	char *p = member(j, name, len);
+
+	if (p != NULL)
+		done(j, put(p, text, len));
+}
+
 /* "8", or "35632.118": the name of F by its number. */
 static const char *
 number_name(const struct field *f, char buf[2 * JSON_NUMBER])
@@ -422,12 +432,11 @@ json_value(struct json *j, const char *name, enum field_type type,
 }
 
 void
-json_record(struct json *j, const struct template *t, const struct record *r, bool ids)
+json_members(struct json *j, const struct template *t, const struct record *r, bool ids)
 {
 	char number[2 * JSON_NUMBER];
 	struct value v;
 
-	json_open(j);
 	for (unsigned i = 0; i < t->n; i++) {
 		const struct field *f = t->field[i];
 
@@ -438,7 +447,202 @@ json_record(struct json *j, const struct template *t, const struct record *r, bo
 			json_value(j, ids ? number_name(f, number) : f->label,
 			    (enum field_type)f->type, &v);
 	}
+}
+
+void
+json_record(struct json *j, const struct template *t, const struct record *r, bool ids)
+{
+	json_open(j);
+	json_members(j, t, r, ids);
 	json_close(j);
 	json_char(j, '\n');
 	j->comma = false;
+}
+
+/*
+ * Reading, only to tell whether it is JSON. Foreign text: a bit per open bracket instead
+ * of recursion, so depth costs no stack.
+ */
+struct check {
+	const uint8_t *p, *end;
+	uint64_t object; /* bit D: the bracket at depth D + 1 is an object's */
+	unsigned depth;
+};
+
+static void
+check_blanks(struct check *c)
+{
+	while (c->p < c->end &&
+	    (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
+		c->p++;
+}
+
+/* Past a backslash: what it stands for. */
+static bool
+check_escape(struct check *c)
+{
+	if (c->p == c->end)
+		return false;
+	if (*c->p != 'u')
+		return *c->p != '\0' && strchr("\"\\/bfnrt", *c->p++) != NULL;
+	c->p++;
+	for (unsigned i = 0; i < 4; i++, c->p++)
+		if (c->p == c->end || !isxdigit(*c->p))
+			return false;
+	return true;
+}
+
+static bool
+check_string(struct check *c)
+{
+	size_t n;
+
+	if (c->p == c->end || *c->p++ != '"')
+		return false;
+	while (c->p < c->end && *c->p != '"') {
+		if (*c->p < 0x20)
+			return false;
+		if (*c->p == '\\') {
+			c->p++;
+			if (!check_escape(c))
+				return false;
+			continue;
+		}
+		n = utf8_len(c->p, (size_t)(c->end - c->p));
+		if (n == 0)
+			return false;
+		c->p += n;
+	}
+	return c->p < c->end && *c->p++ == '"';
+}
+
+static bool
+check_digits(struct check *c)
+{
+	const uint8_t *start = c->p;
+
+	while (c->p < c->end && *c->p >= '0' && *c->p <= '9')
+		c->p++;
+	return c->p > start;
+}
+
+static bool
+check_number(struct check *c)
+{
+	const uint8_t *start;
+
+	if (c->p < c->end && *c->p == '-')
+		c->p++;
+	start = c->p;
+	if (!check_digits(c) || (*start == '0' && c->p - start > 1))
+		return false;
+	if (c->p < c->end && *c->p == '.') {
+		c->p++;
+		if (!check_digits(c))
+			return false;
+	}
+	if (c->p < c->end && (*c->p == 'e' || *c->p == 'E')) {
+		c->p++;
+		if (c->p < c->end && (*c->p == '+' || *c->p == '-'))
+			c->p++;
+		return check_digits(c);
+	}
+	return true;
+}
+
+static bool
+check_word(struct check *c, const char *word)
+{
+	size_t len = strlen(word);
+
+	if ((size_t)(c->end - c->p) < len || memcmp(c->p, word, len) != 0)
+		return false;
+	c->p += len;
+	return true;
+}
+
+/* "name": within an object. */
+static bool
+check_name(struct check *c)
+{
+	check_blanks(c);
+	if (!check_string(c))
+		return false;
+	check_blanks(c);
+	return c->p < c->end && *c->p++ == ':';
+}
+
+static bool
+check_in_object(const struct check *c)
+{
+	return c->object >> (c->depth - 1) & 1;
+}
+
+/* A value, or only its opening bracket and what must stand before the next value. */
+static bool
+check_begin(struct check *c)
+{
+	uint8_t first = *c->p;
+	uint64_t bit;
+
+	if (first == '"')
+		return check_string(c);
+	if (first == 't')
+		return check_word(c, "true");
+	if (first == 'f')
+		return check_word(c, "false");
+	if (first == 'n')
+		return check_word(c, "null");
+	if (first != '{' && first != '[')
+		return check_number(c);
+	if (c->depth == JSON_DEPTH)
+		return false;
+	c->p++;
+	bit = (uint64_t)1 << c->depth++;
+	c->object = first == '{' ? c->object | bit : c->object & ~bit;
+	return true;
+}
+
+/* The brackets that close here. */
+static void
+check_close(struct check *c)
+{
+	check_blanks(c);
+	while (c->depth > 0 && c->p < c->end &&
+	    *c->p == (check_in_object(c) ? '}' : ']')) {
+		c->p++;
+		c->depth--;
+		check_blanks(c);
+	}
+}
+
+bool
+json_valid(const void *text, size_t len)
+{
+	struct check c = {.p = text, .end = (const uint8_t *)text + len};
+	unsigned depth;
+
+	for (;;) {
+		check_blanks(&c);
+		depth = c.depth;
+		if (c.p == c.end || !check_begin(&c))
+			return false;
+		if (c.depth > depth) { /* a bracket: closed at once, or with a value in it */
+			check_blanks(&c);
+			if (c.p == c.end)
+				return false;
+			if (*c.p != '}' && *c.p != ']') {
+				if (check_in_object(&c) && !check_name(&c))
+					return false;
+				continue;
+			}
+		}
+		check_close(&c);
+		if (c.depth == 0)
+			return c.p == c.end;
+		if (c.p == c.end || *c.p++ != ',')
+			return false;
+		if (check_in_object(&c) && !check_name(&c))
+			return false;
+	}
 }

@@ -340,9 +340,87 @@ test_nested(void **state)
 	json_uint(&j, "v", 1);
 	json_close(&j);
 	json_uint(&j, "w", 2);
+	json_raw(&j, "x", "[null]", 6);
 	json_close(&j);
-	check_text(&j, "{\"channel\":\"dns\",\"d\":{\"v\":1},\"w\":2}");
+	check_text(&j, "{\"channel\":\"dns\",\"d\":{\"v\":1},\"w\":2,\"x\":[null]}");
 	json_clear(&j);
+}
+
+/* --- the reader --- */
+
+/* On the heap, to its size: reading too far is seen. */
+static bool
+is_valid(const char *text, size_t len)
+{
+	char *copy = malloc(len + (len == 0));
+	bool valid;
+
+	assert_non_null(copy);
+	memcpy(copy, text, len);
+	valid = json_valid(copy, len);
+	free(copy);
+	return valid;
+}
+
+static void
+test_valid(void **state)
+{
+	static const char *const good[] = {"0", "-0", "12", "-1.5", "1e9", "1E+9", "0.10e-2",
+	    "true", "false", "null", "\"\"", "\"a\"", "[]", "{}", " [ ] ", "\t{\r\n}",
+	    "[1,2]", "[[],{}]", "{\"a\":1}", "{\"a\" : {\"b\":[1,{\"c\":null}]} , \"d\":\"\"}",
+	    "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fF\"", "\"\xc3\xbc\x7f\"",
+	    "[\"]\",\"}\"]", "{\"\":0}"};
+	static const char *const bad[] = {"", " ", "00", "01", "-", "+1", ".5", "1.", "1.e1",
+	    "1e", "1e+", "0x1", "NaN", "tru", "True", "nulls", "\"", "\"a", "\"\n\"",
+	    "\"\\x\"", "\"\\u12g4\"", "\"\\u123\"", "\"\\", "\"\xff\"", "\"\xc3\"",
+	    "\"\xed\xa0\x80\"", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[}", "{]",
+	    "{", "}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{1:2}", "{a:1}",
+	    "{\"a\" 1}", "{\"a\":1 \"b\":2}", "[1}", "{\"a\":1]", "1 2", "{}{}", "{},",
+	    "[]]", "'a'", "\xef\xbb\xbf{}", "//\n1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!is_valid(good[i], strlen(good[i])))
+			fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (is_valid(bad[i], strlen(bad[i])))
+			fail_msg("accepted: %s", bad[i]);
+	assert_false(is_valid("1\0", 2));
+	assert_false(is_valid("\"\0\"", 3));
+	assert_false(is_valid("\"\\\0\"", 4));
+}
+
+/* No part of an object or array is one itself. */
+static void
+test_valid_truncated(void **state)
+{
+	static const char text[] = "{\"a\":[1.5e3,\"\\u00e4\xe2\x82\xac\",true],\"b\":{}}";
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(text) - 1; len++)
+		assert_false(is_valid(text, len));
+	assert_true(is_valid(text, sizeof(text) - 1));
+}
+
+static void
+test_valid_deep(void **state)
+{
+	static const char mixed[] = "[{\"a\":[]},[{\"b\":[{}]}],{}]";
+	static const char crossed[] = "[{\"a\":[]},[{\"b\":[{]}}],{}]";
+	char text[2 * (JSON_DEPTH + 1)];
+
+	(void)state;
+	memset(text, '[', JSON_DEPTH);
+	memset(text + JSON_DEPTH, ']', JSON_DEPTH);
+	assert_true(is_valid(text, (size_t)2 * JSON_DEPTH));
+	memset(text, '[', JSON_DEPTH + 1);
+	memset(text + JSON_DEPTH + 1, ']', JSON_DEPTH + 1);
+	assert_false(is_valid(text, sizeof(text)));
+	memset(text, '[', sizeof(text));
+	assert_false(is_valid(text, sizeof(text)));
+	/* Each level remembers what it is, also when brackets were there before. */
+	assert_true(is_valid(mixed, strlen(mixed)));
+	assert_false(is_valid(crossed, strlen(crossed)));
 }
 
 /* --- records --- */
@@ -429,6 +507,27 @@ test_record(void **state)
 	/* A second one follows in the same buffer. */
 	json_record(&j, &t, &r, false);
 	assert_memory_equal(j.buf, j.buf + j.len / 2, j.len / 2);
+	json_clear(&j);
+	free(f);
+}
+
+/* The same fields among other members. */
+static void
+test_members_of_record(void **state)
+{
+	struct flow *f = flow_new(4);
+	struct record r = {.flow = f, .ctx = &ctx, .dir = 0, .biflow = true};
+	struct json j;
+
+	(void)state;
+	json_init(&j);
+	parse("%IN_PKTS %IPV6_SRC_ADDR %PROTOCOL");
+	json_open(&j);
+	json_uint(&j, "v", 1);
+	json_members(&j, &t, &r, false);
+	json_uint(&j, "w", 2);
+	json_close(&j);
+	check_text(&j, "{\"v\":1,\"IN_PKTS\":1,\"PROTOCOL\":17,\"w\":2}");
 	json_clear(&j);
 	free(f);
 }
@@ -525,7 +624,11 @@ main(void)
 		cmocka_unit_test(test_all_bytes),
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_nested),
+		cmocka_unit_test(test_valid),
+		cmocka_unit_test(test_valid_truncated),
+		cmocka_unit_test(test_valid_deep),
 		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_members_of_record),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_everything),
 	};

@@ -4,9 +4,10 @@
  * and receiver; an event that nobody wants costs a look at one bit. One that somebody
  * wants is formatted once, whoever gets it.
  *
- * The file is written in pieces, each second at the latest. A piece is EVENT_PIECE bytes
- * and a line at most; what others publish makes the longest lines, 6 bytes for each of
- * EVENT_MESSAGE_MAX where it is no JSON. Memory that such a line took is given back.
+ * The file is written in pieces, each second at the latest. A piece is EVENT_PIECE
+ * bytes and a line at most; what others publish makes the longest lines, 6 bytes for
+ * each of EVENT_MESSAGE_MAX where it is no JSON. Memory that such a line took is given
+ * back.
  */
 #include "event.h"
 
@@ -53,7 +54,7 @@ struct receiver {
 	unsigned wants; /* bit per kind; that of EVENT_ALERT: ask for the channel */
 };
 
-struct event {
+struct events {
 	const struct config *config;
 	const struct template *template;
 	const struct field_context *fields;
@@ -79,7 +80,7 @@ struct told {
 };
 
 bool
-event_named(const char *const *names, unsigned n, const char *channel, size_t len)
+events_named(const char *const *names, unsigned n, const char *channel, size_t len)
 {
 	for (unsigned i = 0; i < n; i++) {
 		size_t part = strlen(names[i]);
@@ -94,9 +95,9 @@ event_named(const char *const *names, unsigned n, const char *channel, size_t le
 }
 
 static bool
-is_named(const struct event *e, const char *channel, size_t len)
+is_named(const struct events *e, const char *channel, size_t len)
 {
-	return event_named((const char *const *)e->config->publish.v,
+	return events_named((const char *const *)e->config->publish.v,
 	    e->config->publish.n, channel, len);
 }
 
@@ -133,7 +134,7 @@ wishes(const struct receiver *r, unsigned named)
 }
 
 void
-event_refresh(struct event *e)
+events_refresh(struct events *e)
 {
 	e->wanted = e->has_file ? e->named : 0;
 	for (unsigned i = 0; i < e->nreceivers; i++) {
@@ -142,11 +143,11 @@ event_refresh(struct event *e)
 	}
 }
 
-struct event *
-event_new(const struct event_setup *setup, char *err, size_t errlen)
+struct events *
+events_new(const struct event_setup *setup, char *err, size_t errlen)
 {
 	const struct config *config = setup->config;
-	struct event *e = calloc(1, sizeof(*e));
+	struct events *e = calloc(1, sizeof(*e));
 
 	if (e == NULL) {
 		snprintf(err, errlen, "out of memory");
@@ -161,8 +162,9 @@ event_new(const struct event_setup *setup, char *err, size_t errlen)
 	outfile_init(&e->file, config->events, setup->counters);
 	if (config->events != NULL) {
 		if (outfile_open(&e->file, config->events, OUTFILE_TRUNCATE) == -1) {
-			snprintf(err, errlen, "%s: %s", config->events, strerror(errno));
-			event_free(e);
+			snprintf(err, errlen, "%s: %s", config->events,
+			    strerror(errno));
+			events_free(e);
 			return NULL;
 		}
 		e->has_file = true;
@@ -172,16 +174,16 @@ event_new(const struct event_setup *setup, char *err, size_t errlen)
 			e->named |= bit(i);
 	if (names_alerts(&config->publish))
 		e->named |= bit(EVENT_ALERT);
-	event_refresh(e);
+	events_refresh(e);
 	return e;
 }
 
 void
-event_free(struct event *e)
+events_free(struct events *e)
 {
 	if (e == NULL)
 		return;
-	event_flush(e);
+	events_flush(e);
 	outfile_close(&e->file);
 	json_clear(&e->lines);
 	json_clear(&e->object);
@@ -189,16 +191,20 @@ event_free(struct event *e)
 }
 
 void
-event_add_sink(struct event *e, const struct event_sink *sink, bool filtered)
+events_add_sink(struct events *e, const struct event_sink *sink, bool filtered)
 {
+	struct receiver *r = &e->receiver[e->nreceivers];
+
 	if (e->nreceivers == EVENT_SINKS)
 		abort();
-	e->receiver[e->nreceivers++] = (struct receiver){.sink = *sink, .filtered = filtered};
-	event_refresh(e);
+	r->sink = *sink;
+	r->filtered = filtered;
+	e->nreceivers++;
+	events_refresh(e);
 }
 
 bool
-event_wanted(const struct event *e, enum event_kind kind)
+events_wanted(const struct events *e, enum event_kind kind)
 {
 	return (e->wanted & bit(kind)) != 0;
 }
@@ -214,7 +220,7 @@ empty(struct json *j)
 }
 
 void
-event_flush(struct event *e)
+events_flush(struct events *e)
 {
 	if (e->nlines == 0)
 		return;
@@ -231,7 +237,7 @@ event_flush(struct event *e)
 
 /* A line of the file. JSON: MSG is, but may have line breaks in it. */
 static void
-write_line(struct event *e, const struct told *t, bool json)
+write_line(struct events *e, const struct told *t, bool json)
 {
 	struct json *j = &e->lines;
 	size_t i;
@@ -251,12 +257,12 @@ write_line(struct event *e, const struct told *t, bool json)
 	j->comma = false;
 	e->nlines++;
 	if (j->len >= EVENT_PIECE || j->failed)
-		event_flush(e);
+		events_flush(e);
 }
 
 /* Is T for R? What kinds want is known; other channels are asked for. */
 static bool
-is_for(const struct event *e, const struct receiver *r, const struct told *t)
+is_for(const struct events *e, const struct receiver *r, const struct told *t)
 {
 	if (t->kind < EVENT_ALERT && t->channel == event_channel[t->kind])
 		return (r->wants & bit(t->kind)) != 0;
@@ -266,7 +272,7 @@ is_for(const struct event *e, const struct receiver *r, const struct told *t)
 }
 
 static void
-tell(struct event *e, const struct told *t)
+tell(struct events *e, const struct told *t)
 {
 	bool taken = false;
 
@@ -301,8 +307,8 @@ has_ports(uint8_t proto)
 }
 
 /*
- * The members that come from the key, SRC being who sends in direction DIR. What -p or a
- * fragment without its first one left unknown is zero both ways, and not told.
+ * The members that come from the key, SRC being who sends in direction DIR. What -p or
+ * a fragment without its first one left unknown is zero both ways, and not told.
  */
 static void
 add_key(struct json *j, const struct flowkey *key, unsigned dir)
@@ -326,7 +332,7 @@ add_key(struct json *j, const struct flowkey *key, unsigned dir)
 }
 
 struct json *
-event_begin(struct event *e, uint64_t ts_us, const struct flowkey *key, unsigned dir)
+events_begin(struct events *e, uint64_t ts_us, const struct flowkey *key, unsigned dir)
 {
 	struct json *j = &e->object;
 
@@ -341,7 +347,7 @@ event_begin(struct event *e, uint64_t ts_us, const struct flowkey *key, unsigned
 }
 
 void
-event_end(struct event *e, enum event_kind kind, const char *channel)
+events_end(struct events *e, enum event_kind kind, const char *channel)
 {
 	struct told t = {.kind = kind};
 
@@ -358,7 +364,7 @@ event_end(struct event *e, enum event_kind kind, const char *channel)
 }
 
 void
-event_flow(struct event *e, enum event_kind kind, const struct flow *f)
+events_flow(struct events *e, enum event_kind kind, const struct flow *f)
 {
 	/* One event tells of both directions, whatever --biflow makes of records. */
 	struct record r = {
@@ -370,16 +376,16 @@ event_flow(struct event *e, enum event_kind kind, const struct flow *f)
 	char name[KEYNAME_FLOW + 1];
 	struct json *j;
 
-	if (!event_wanted(e, kind))
+	if (!events_wanted(e, kind))
 		return;
-	j = event_begin(e, flow_first_us(f), &f->key, r.dir);
+	j = events_begin(e, flow_first_us(f), &f->key, r.dir);
 	json_string(j, "flow", name, keyname_flow(name, &f->key, r.dir));
 	json_members(j, e->template, &r, false);
-	event_end(e, kind, NULL);
+	events_end(e, kind, NULL);
 }
 
 void
-event_relay(struct event *e, const char *channel, size_t clen, const void *msg,
+events_relay(struct events *e, const char *channel, size_t clen, const void *msg,
     size_t len)
 {
 	struct told t = {EVENT_KINDS, channel, clen, msg, len};
@@ -406,18 +412,18 @@ event_relay(struct event *e, const char *channel, size_t clen, const void *msg,
 }
 
 void
-event_reopen(struct event *e)
+events_reopen(struct events *e)
 {
 	if (!e->has_file)
 		return;
-	event_flush(e);
+	events_flush(e);
 	if (outfile_open(&e->file, e->config->events, OUTFILE_APPEND) == -1)
 		log_warn("%s: %s; going on with the old file", e->config->events,
 		    strerror(errno));
 }
 
 void
-event_chown(struct event *e, unsigned uid, unsigned gid)
+events_chown(struct events *e, unsigned uid, unsigned gid)
 {
 	if (e->has_file)
 		outfile_chown(&e->file, uid, gid);

@@ -16,7 +16,7 @@
 #include "json.h"
 
 struct config;
-struct event;
+struct events;
 struct field_context;
 struct template;
 
@@ -40,8 +40,8 @@ struct event_setup {
 };
 
 /* Opens --events. NULL with the reason in ERR. */
-struct event	*event_new(const struct event_setup *, char *err, size_t errlen);
-void		 event_free(struct event *);
+struct events	*events_new(const struct event_setup *, char *err, size_t errlen);
+void		 events_free(struct events *);
 
 /* Where events go besides the file; set before the loop runs. ARG is borrowed. */
 struct event_sink {
@@ -51,36 +51,37 @@ struct event_sink {
 	void *arg;
 };
 /* FILTERED: only what --publish names (nodes). */
-void		 event_add_sink(struct event *, const struct event_sink *, bool filtered);
+void		 events_add_sink(struct events *, const struct event_sink *,
+		     bool filtered);
 /* The sinks' wishes may have changed. */
-void		 event_refresh(struct event *);
+void		 events_refresh(struct events *);
 
 /* Cheap: a bit. */
-bool		 event_wanted(const struct event *, enum event_kind);
+bool		 events_wanted(const struct events *, enum event_kind);
 
 /* flow.new and flow.end: the common members, the flow's key name, the record's fields. */
-void		 event_flow(struct event *, enum event_kind, const struct flow *);
+void		 events_flow(struct events *, enum event_kind, const struct flow *);
 
 /*
  * Any other: begin the object with its common members (v, probe, ts, proto, src, sport,
  * dst, dport, vlan; from KEY as seen from SRC's direction DIR; KEY NULL: none of them),
  * add to the writer it returns, and end. CHANNEL NULL: the kind's own.
  */
-struct json	*event_begin(struct event *, uint64_t ts_us, const struct flowkey *key,
+struct json	*events_begin(struct events *, uint64_t ts_us, const struct flowkey *key,
 		     unsigned dir);
-void		 event_end(struct event *, enum event_kind, const char *channel);
+void		 events_end(struct events *, enum event_kind, const char *channel);
 
 /* What somebody else said (PUBLISH by a client): to --events and the nodes as it is, if
  * --publish names its channel; subscribers got it already. */
-void		 event_relay(struct event *, const char *channel, size_t clen,
+void		 events_relay(struct events *, const char *channel, size_t clen,
 		     const void *msg, size_t len);
 
-void		 event_flush(struct event *);  /* the file: now */
-void		 event_reopen(struct event *); /* SIGHUP */
-void		 event_chown(struct event *, unsigned uid, unsigned gid);
+void		 events_flush(struct events *);  /* the file: now */
+void		 events_reopen(struct events *); /* SIGHUP */
+void		 events_chown(struct events *, unsigned uid, unsigned gid);
 
 /* Does a list of --publish name CHANNEL? "flow" names flow.new; "all" names everything. */
-bool		 event_named(const char *const *names, unsigned n, const char *channel,
+bool		 events_named(const char *const *names, unsigned n, const char *channel,
 		     size_t len);
 
 #endif

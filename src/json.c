@@ -460,8 +460,8 @@ json_record(struct json *j, const struct template *t, const struct record *r, bo
 }
 
 /*
- * Reading, only to tell whether it is JSON. Foreign text: a bit per open bracket instead
- * of recursion, so depth costs no stack.
+ * Reading, only to tell whether it is JSON. Foreign text: a bit per open bracket
+ * instead of recursion, so depth costs no stack.
  */
 struct check {
 	const uint8_t *p, *end;
@@ -627,7 +627,7 @@ json_valid(const void *text, size_t len)
 		depth = c.depth;
 		if (c.p == c.end || !check_begin(&c))
 			return false;
-		if (c.depth > depth) { /* a bracket: closed at once, or with a value in it */
+		if (c.depth > depth) { /* a bracket: closed at once, or a value follows */
 			check_blanks(&c);
 			if (c.p == c.end)
 				return false;

@@ -32,10 +32,11 @@ void	 json_uint(struct json *, const char *name, uint64_t);
 void	 json_fixed(struct json *, const char *name, uint64_t value, unsigned decimals); /* 1234, 3: 1.234 */
 void	 json_string(struct json *, const char *name, const void *bytes, size_t len);
 void	 json_bool(struct json *, const char *name, bool);
-void	 json_raw(struct json *, const char *name, const void *text, size_t len); /* JSON */
+/* TEXT is JSON itself. */
+void	 json_raw(struct json *, const char *name, const void *text, size_t len);
 void	 json_char(struct json *, char);
 
-/* The fields of TEMPLATE that RECORD has, as members of the open object; names as below. */
+/* The fields of TEMPLATE that RECORD has, as members of the open object. */
 void	 json_members(struct json *, const struct template *, const struct record *,
 	     bool ids);
 
@@ -48,8 +49,8 @@ void	 json_record(struct json *, const struct template *, const struct record *,
 #define JSON_DEPTH 64 /* objects and arrays within each other */
 
 /*
- * Is TEXT one JSON value (RFC 8259), in UTF-8, no deeper than JSON_DEPTH? Line breaks may
- * stand between its tokens, never within them. O(LEN), no memory.
+ * Is TEXT one JSON value (RFC 8259), in UTF-8, no deeper than JSON_DEPTH? Line breaks
+ * may stand between its tokens, never within them. O(LEN), no memory.
  */
 bool	 json_valid(const void *text, size_t len);
 

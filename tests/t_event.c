@@ -36,7 +36,7 @@ static struct template template;
 static struct field_context ctx = {.config = &config, .boot_us = T0, .export_us = T0};
 static char *names[8];
 static char path[64];
-static struct event *event;
+static struct events *event;
 static struct listener node, client;
 
 static bool
@@ -76,15 +76,16 @@ set_up(void **state)
 	config.publish.v = names;
 	strcpy(path, "/tmp/t_event.XXXXXX");
 	close(mkstemp(path));
-	return template_parse(&template, "%PROTOCOL %IN_BYTES %OUT_BYTES %FLOW_END_REASON",
-	    9, BIFLOW_NTOP, false, err, sizeof(err));
+	return template_parse(&template,
+	    "%PROTOCOL %IN_BYTES %OUT_BYTES %FLOW_END_REASON", 9, BIFLOW_NTOP, false,
+	    err, sizeof(err));
 }
 
 static int
 tear_down(void **state)
 {
 	(void)state;
-	event_free(event);
+	events_free(event);
 	event = NULL;
 	unlink(path);
 	return 0;
@@ -106,7 +107,7 @@ open_event(const char *file)
 	char err[256] = "";
 
 	config.events = (char *)file;
-	event = event_new(&setup, err, sizeof(err));
+	event = events_new(&setup, err, sizeof(err));
 	if (event == NULL)
 		fail_msg("%s", err);
 }
@@ -118,8 +119,8 @@ add_sinks(void)
 	struct event_sink to_node = {NULL, on_publish, &node};
 	struct event_sink to_client = {on_wanted, on_publish, &client};
 
-	event_add_sink(event, &to_node, true);
-	event_add_sink(event, &to_client, false);
+	events_add_sink(event, &to_node, true);
+	events_add_sink(event, &to_client, false);
 }
 
 /* What the file holds, to be freed. */
@@ -173,7 +174,7 @@ named(const char *a, const char *b, const char *channel)
 {
 	const char *list[] = {a, b};
 
-	return event_named(list, b != NULL ? 2 : 1, channel, strlen(channel));
+	return events_named(list, b != NULL ? 2 : 1, channel, strlen(channel));
 }
 
 static void
@@ -193,10 +194,10 @@ test_named(void **state)
 	assert_false(named("flow", NULL, "Flow.new"));
 	assert_false(named("none", NULL, "flow.new"));
 	assert_false(named("", NULL, ".x"));
-	assert_false(event_named(NULL, 0, "dns", 3));
+	assert_false(events_named(NULL, 0, "dns", 3));
 	/* Only LEN bytes are the channel. */
-	assert_false(event_named((const char *const[]){"dns"}, 1, "dns", 2));
-	assert_true(event_named((const char *const[]){"dns"}, 1, "dnsx", 3));
+	assert_false(events_named((const char *const[]){"dns"}, 1, "dns", 2));
+	assert_true(events_named((const char *const[]){"dns"}, 1, "dnsx", 3));
 }
 
 /* Nobody wants anything: no bit; then by the file, nodes and clients. */
@@ -210,29 +211,29 @@ test_wanted(void **state)
 	publish("user", "alert.warning");
 	open_event(NULL);
 	for (unsigned i = 0; i < EVENT_KINDS; i++)
-		assert_false(event_wanted(event, (enum event_kind)i));
-	event_add_sink(event, &to_node, true);
-	assert_true(event_wanted(event, EVENT_USER_LOGIN));
-	assert_true(event_wanted(event, EVENT_USER_LOGOUT));
-	assert_true(event_wanted(event, EVENT_ALERT));
-	assert_false(event_wanted(event, EVENT_DNS));
-	assert_false(event_wanted(event, EVENT_FLOW_NEW));
+		assert_false(events_wanted(event, (enum event_kind)i));
+	events_add_sink(event, &to_node, true);
+	assert_true(events_wanted(event, EVENT_USER_LOGIN));
+	assert_true(events_wanted(event, EVENT_USER_LOGOUT));
+	assert_true(events_wanted(event, EVENT_ALERT));
+	assert_false(events_wanted(event, EVENT_DNS));
+	assert_false(events_wanted(event, EVENT_FLOW_NEW));
 	client.wants = "flow.end";
-	event_add_sink(event, &to_client, false);
-	assert_true(event_wanted(event, EVENT_FLOW_END));
-	assert_false(event_wanted(event, EVENT_FLOW_NEW));
+	events_add_sink(event, &to_client, false);
+	assert_true(events_wanted(event, EVENT_FLOW_END));
+	assert_false(events_wanted(event, EVENT_FLOW_NEW));
 	client.wants = "dns";
-	event_refresh(event);
-	assert_true(event_wanted(event, EVENT_DNS));
-	assert_false(event_wanted(event, EVENT_FLOW_END));
-	assert_true(event_wanted(event, EVENT_USER_LOGIN));
-	event_free(event);
+	events_refresh(event);
+	assert_true(events_wanted(event, EVENT_DNS));
+	assert_false(events_wanted(event, EVENT_FLOW_END));
+	assert_true(events_wanted(event, EVENT_USER_LOGIN));
+	events_free(event);
 
 	publish("flow.new", NULL);
 	open_event(path);
-	assert_true(event_wanted(event, EVENT_FLOW_NEW));
-	assert_false(event_wanted(event, EVENT_FLOW_END));
-	assert_false(event_wanted(event, EVENT_ALERT));
+	assert_true(events_wanted(event, EVENT_FLOW_NEW));
+	assert_false(events_wanted(event, EVENT_FLOW_END));
+	assert_false(events_wanted(event, EVENT_ALERT));
 }
 
 static void
@@ -251,18 +252,18 @@ test_flow(void **state)
 	open_event(path);
 	add_sinks();
 	client.wants = "flow.end";
-	event_refresh(event);
+	events_refresh(event);
 	make_flow(&f, 6);
-	event_flow(event, EVENT_FLOW_NEW, &f);
+	events_flow(event, EVENT_FLOW_NEW, &f);
 	assert_int_equal(node.got + client.got, 0);
-	event_flow(event, EVENT_FLOW_END, &f);
+	events_flow(event, EVENT_FLOW_END, &f);
 	assert_int_equal(node.got, 1);
 	assert_int_equal(client.got, 1);
 	assert_string_equal(node.channel, "flow.end");
 	assert_string_equal(node.last, want);
 	assert_string_equal(client.last, want);
 	assert_int_equal(counters.v[COUNTER_EVENTS], 1);
-	event_flush(event);
+	events_flush(event);
 	snprintf(line, sizeof(line), "{\"channel\":\"flow.end\",\"data\":%s}\n", want);
 	check_file(line);
 }
@@ -280,7 +281,7 @@ test_flow_otherwise(void **state)
 	make_flow(&f, 1);
 	f.flags = FLOW_CLIENT_IS_1;
 	f.key.vlan = 7;
-	event_flow(event, EVENT_FLOW_NEW, &f);
+	events_flow(event, EVENT_FLOW_NEW, &f);
 	assert_string_equal(node.channel, "flow.new");
 	assert_non_null(strstr(node.last,
 	    "\"proto\":\"icmp\",\"src\":\"10.0.0.10\",\"dst\":\"10.0.0.9\",\"vlan\":7,"
@@ -289,7 +290,7 @@ test_flow_otherwise(void **state)
 	make_flow(&f, 17);
 	memset(f.key.addr, 0, sizeof(f.key.addr));
 	memset(f.key.port, 0, sizeof(f.key.port));
-	event_flow(event, EVENT_FLOW_NEW, &f);
+	events_flow(event, EVENT_FLOW_NEW, &f);
 	assert_non_null(strstr(node.last, "\"proto\":\"udp\",\"flow\":"));
 }
 
@@ -304,12 +305,12 @@ test_begin(void **state)
 	open_event(NULL);
 	add_sinks();
 	client.wants = "alert.low";
-	event_refresh(event);
+	events_refresh(event);
 	make_flow(&f, 17);
-	j = event_begin(event, 1000001, &f.key, 1);
+	j = events_begin(event, 1000001, &f.key, 1);
 	json_string(j, "user", "a\"b", 3);
 	json_raw(j, "seconds", "null", 4);
-	event_end(event, EVENT_USER_LOGOUT, NULL);
+	events_end(event, EVENT_USER_LOGOUT, NULL);
 	assert_string_equal(node.channel, "user.logout");
 	assert_string_equal(node.last,
 	    "{\"v\":1,\"probe\":\"probe-1\",\"ts\":1.000001,\"proto\":\"udp\","
@@ -318,26 +319,27 @@ test_begin(void **state)
 	assert_int_equal(client.got, 0);
 
 	/* A channel of its own goes to who asks for it. */
-	event_begin(event, 5, NULL, 0);
-	event_end(event, EVENT_ALERT, "alert.low");
+	events_begin(event, 5, NULL, 0);
+	events_end(event, EVENT_ALERT, "alert.low");
 	assert_int_equal(node.got, 1);
 	assert_int_equal(client.got, 1);
 	assert_string_equal(client.channel, "alert.low");
-	assert_string_equal(client.last, "{\"v\":1,\"probe\":\"probe-1\",\"ts\":0.000005}");
-	event_begin(event, 5, NULL, 0);
-	event_end(event, EVENT_ALERT, "alert.high");
+	assert_string_equal(client.last,
+	    "{\"v\":1,\"probe\":\"probe-1\",\"ts\":0.000005}");
+	events_begin(event, 5, NULL, 0);
+	events_end(event, EVENT_ALERT, "alert.high");
 	assert_int_equal(node.got, 2);
 	assert_int_equal(client.got, 1);
 	assert_int_equal(counters.v[COUNTER_EVENTS], 3);
-	event_begin(event, 5, NULL, 0);
-	event_end(event, EVENT_ALERT, "alert.none");
+	events_begin(event, 5, NULL, 0);
+	events_end(event, EVENT_ALERT, "alert.none");
 	assert_int_equal(counters.v[COUNTER_EVENTS], 3);
 }
 
 static void
 relay(const char *channel, const char *msg)
 {
-	event_relay(event, channel, strlen(channel), msg, strlen(msg));
+	events_relay(event, channel, strlen(channel), msg, strlen(msg));
 }
 
 /* Whatever a client says, a line stays a line and JSON. */
@@ -358,13 +360,13 @@ test_relay(void **state)
 	relay("alert", "not \"JSON\"\n}");
 	relay("x.\"\n", "1");
 	relay("x", "");
-	event_relay(event, "x", 1, "\"\0\xff\"", 4);
+	events_relay(event, "x", 1, "\"\0\xff\"", 4);
 	memset(deep, '[', sizeof(deep));
-	event_relay(event, "x", 1, deep, 3);
+	events_relay(event, "x", 1, deep, 3);
 	relay("other", "1");
 	assert_int_equal(node.got, 6);
 	assert_int_equal(counters.v[COUNTER_EVENTS], 6);
-	event_flush(event);
+	events_flush(event);
 	check_file("{\"channel\":\"alert.high\",\"data\":{\"a\":   [1, 2]}}\n"
 		   "{\"channel\":\"alert\",\"data\":\"not \\\"JSON\\\"\\n}\"}\n"
 		   "{\"channel\":\"x.\\\"\\n\",\"data\":1}\n"
@@ -379,6 +381,7 @@ static void
 test_relay_long(void **state)
 {
 	size_t len = 1 << 20;
+	static const char frame[] = "{\"channel\":\"x\",\"data\":\"\"}\n";
 	char *msg = malloc(len), *text;
 
 	(void)state;
@@ -386,12 +389,12 @@ test_relay_long(void **state)
 	memset(msg, 1, len);
 	publish("x", NULL);
 	open_event(path);
-	event_relay(event, "x", 1, msg, len);
+	events_relay(event, "x", 1, msg, len);
 	assert_int_equal(counters.v[COUNTER_EVENTS_LOST], 1);
 	assert_int_equal(counters.v[COUNTER_EVENTS], 0);
-	event_relay(event, "x", 1, msg, len - 1);
+	events_relay(event, "x", 1, msg, len - 1);
 	text = contents(); /* written at once: longer than a piece */
-	assert_int_equal(strlen(text), 6 * (len - 1) + strlen("{\"channel\":\"x\",\"data\":\"\"}\n"));
+	assert_int_equal(strlen(text), 6 * (len - 1) + strlen(frame));
 	assert_int_equal(counters.v[COUNTER_EVENTS], 1);
 	free(text);
 	free(msg);
@@ -414,7 +417,7 @@ test_pieces(void **state)
 	assert_true(strlen(text) > 65536);
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	free(text);
-	event_free(event);
+	events_free(event);
 	event = NULL;
 	text = contents();
 	for (p = text; *p != '\0'; p = strchr(p, '\n') + 1, lines++)
@@ -435,21 +438,21 @@ test_full(void **state)
 	publish("x", NULL);
 	open_event(path);
 	relay("x", "1");
-	event_flush(event);
+	events_flush(event);
 	small = old;
 	small.rlim_cur = 40;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
 	relay("x", "2");
 	relay("x", "3");
-	event_flush(event);
+	events_flush(event);
 	relay("x", "4");
-	event_flush(event);
+	events_flush(event);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_int_equal(counters.v[COUNTER_EVENTS_LOST], 3);
 	assert_int_equal(counters.v[COUNTER_FILE_ERRORS], 0);
 	relay("x", "5");
-	event_flush(event);
-	event_flush(event);
+	events_flush(event);
+	events_flush(event);
 	check_file("{\"channel\":\"x\",\"data\":1}\n{\"channel\":\"x\",\"data\":5}\n");
 	assert_int_equal(counters.v[COUNTER_EVENTS_LOST], 3);
 }
@@ -465,19 +468,19 @@ test_reopen(void **state)
 	relay("x", "1");
 	snprintf(moved, sizeof(moved), "%s.1", path);
 	assert_int_equal(rename(path, moved), 0);
-	event_reopen(event);
+	events_reopen(event);
 	relay("x", "2");
-	event_flush(event);
+	events_flush(event);
 	check_file("{\"channel\":\"x\",\"data\":2}\n");
-	event_chown(event, getuid(), getgid());
+	events_chown(event, getuid(), getgid());
 	assert_int_equal(rename(moved, path), 0);
 	text = contents();
 	assert_string_equal(text, "{\"channel\":\"x\",\"data\":1}\n");
 	free(text);
 	/* Reopening keeps what is there. */
-	event_reopen(event);
+	events_reopen(event);
 	relay("x", "3");
-	event_flush(event);
+	events_flush(event);
 	check_file("{\"channel\":\"x\",\"data\":1}\n{\"channel\":\"x\",\"data\":3}\n");
 }
 
@@ -493,8 +496,8 @@ test_standard_output(void **state)
 	open_event("-");
 	dup2(fd, STDOUT_FILENO);
 	relay("x", "1");
-	event_reopen(event);
-	event_free(event);
+	events_reopen(event);
+	events_free(event);
 	event = NULL;
 	dup2(saved, STDOUT_FILENO);
 	close(saved);
@@ -510,16 +513,17 @@ test_no_file(void **state)
 
 	(void)state;
 	config.events = (char *)"/nowhere/at/all";
-	assert_null(event_new(&setup, err, sizeof(err)));
+	assert_null(events_new(&setup, err, sizeof(err)));
 	assert_string_equal(err, "/nowhere/at/all: No such file or directory");
 	publish("x", NULL);
 	open_event(NULL);
 	relay("x", "1");
-	event_flush(event);
-	event_reopen(event);
-	event_chown(event, 0, 0);
-	assert_int_equal(counters.v[COUNTER_EVENTS] + counters.v[COUNTER_EVENTS_LOST], 0);
-	event_free(NULL);
+	events_flush(event);
+	events_reopen(event);
+	events_chown(event, 0, 0);
+	assert_int_equal(counters.v[COUNTER_EVENTS], 0);
+	assert_int_equal(counters.v[COUNTER_EVENTS_LOST], 0);
+	events_free(NULL);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

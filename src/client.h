@@ -73,11 +73,12 @@ bool	 client_set_name(struct client *, const char *, size_t);
 bool	 client_set_library(struct client *, bool version, const char *, size_t);
 /* One line as CLIENT LIST has it, with its line break, into BUF. */
 size_t	 client_line(const struct client *, char *buf, size_t len);
-/* The client with ID, or the first after it when NEXT; NULL: none. */
+/* The client with ID; when NEXT the first whose id is greater (0: of all). NULL: none. */
 struct client *client_find(struct server *, uint64_t id, bool next);
 const char *client_address(const struct client *); /* "127.0.0.1:5000", "/path:0" */
 void	 client_close(struct client *); /* after what it has waiting was written */
-void	 client_kill(struct client *);	/* now; it may be the caller's own */
+/* Now. The caller's own still gets the replies of this command, then goes too. */
+void	 client_kill(struct client *);
 void	 client_reset(struct client *); /* RESET: as after connecting */
 
 enum client_replies {
@@ -101,7 +102,11 @@ unsigned client_multi_count(const struct client *);
 const struct resp_arg *client_multi_at(struct client *, unsigned i, unsigned *n);
 void	 client_multi_end(struct client *);
 
-/* Subscriptions. The functions send the confirmation themselves. CHANNEL NULL: from all. */
+/*
+ * Subscriptions. The functions send the confirmation themselves, whatever CLIENT REPLY
+ * says. CHANNEL NULL: from all. False: too many, a name longer than GLOB_MAX (glob.h), or
+ * no memory; then nothing was sent, the caller answers with an error.
+ */
 bool	 client_subscribe(struct client *, const char *channel, size_t len, bool pattern);
 void	 client_unsubscribe(struct client *, const char *channel, size_t len, bool pattern);
 unsigned client_subscriptions(const struct client *);

@@ -57,10 +57,14 @@ struct resp_parser {
 	struct resp_limits limits; /* the caller's; may change between requests */
 	struct resp_arg *args;	   /* owned; of the last request */
 	unsigned nargs;
-	const char *error; /* static: "Protocol error: invalid multibulk length", ... */
+	const char *error; /* the parser's: "Protocol error: invalid multibulk length", ... */
 	/* the parser's own */
 	char *buf; /* owned: what has come and is not used up */
-	size_t len, cap, at;
+	size_t len, cap;
+	size_t from; /* where this request begins in BUF, */
+	size_t at;   /* what is not read yet, */
+	size_t seen; /* and up to where there is no line's end */
+	char text[48]; /* of an error that quotes a byte */
 	size_t *start; /* owned: where arguments begin in BUF */
 	unsigned nstart, start_cap, args_cap;
 	int64_t want, bulk; /* arguments still to come; length of this one, -1: unknown */
@@ -70,7 +74,11 @@ struct resp_parser {
 void	 resp_parser_init(struct resp_parser *, const struct resp_limits *);
 void	 resp_parser_clear(struct resp_parser *);
 
-/* Add bytes. False: more than the limits allow to wait, or no memory. */
+/*
+ * Add bytes. False: more than the limits allow to wait, or no memory; then none was taken.
+ * limits.total - resp_pending() fit in any case, and that is never 0 after RESP_MORE. Who
+ * feeds only after RESP_MORE pays for each byte a bounded number of times.
+ */
 bool	 resp_feed(struct resp_parser *, const void *, size_t);
 
 /* The next request. Call until it says RESP_MORE. */

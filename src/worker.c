@@ -3,14 +3,15 @@
  * worker.c -- the way of a packet: frame -> packet -> flow -> (ended) control.
  *
  * One turn of the loop reads at most a few hundred frames, takes back the records that
- * control is done with, and looks for commands; so a command waits a turn, never longer
- * than POLL_MS when there is no traffic. Frames are handled in batches: all are decoded
- * and their hash buckets fetched, then all are accounted.
+ * control is done with, answers questions within their budget, and tells of some flows;
+ * so a question waits a turn or until it can be paid, never longer than POLL_MS when
+ * there is no traffic. Frames are handled in batches: all are decoded and their hash
+ * buckets fetched, then all are accounted.
  *
  * Files: nothing may be lost, a worker without room waits for control. Live: it drops
  * and counts, the interface does not wait.
  */
-#include "worker.h"
+#include "worker_int.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -32,38 +33,10 @@
 #define DPI_STATES    65536
 #define LIVE_SWEEP    64   /* flows ended per packet by timeouts: bounds a turn */
 #define WAIT_NS	      100000
-#define COMMANDS      64
 #define REOPEN_US     1000000
-
-struct source {
-	struct capture *capture; /* owned; NULL: not open */
-	bool lost;		 /* the interface is away */
-	uint64_t retry_us;	 /* monotonic: when to try again */
-};
-
-struct worker {
-	const struct config *config; /* borrowed, as the next two */
-	struct bell *control;
-	struct deal *deal; /* NULL unless packets are dealt to this worker */
-	unsigned id;
-	struct source *source; /* owned; live */
-	unsigned nsources;
-	struct intake intake; /* live */
-	struct trace *trace;  /* owned; the only worker of a file */
-	struct flowtable *table; /* owned */
-	struct dpi *dpi;	 /* owned; NULL: not wanted */
-	struct counters counters;
-	struct ring ended, home, commands;
-	struct bell bell; /* rung by control */
-	pthread_t thread;
-	bool started;
-	bool stopping;	 /* worker's own */
-	bool put;	 /* ended flows were put since control was last told */
-	/* read by control, atomically */
-	enum worker_state state;
-	uint64_t clock_us;
-	uint32_t alive;
-};
+#define IDLE_SLICES   32 /* of a walk, in a turn without frames */
+#define FOLLOW_MS     2	 /* who has got an answer asks the next question at once */
+#define FOLLOW_MAX    64
 
 static void
 worker_nap(void)
@@ -80,6 +53,65 @@ worker_is_live(const struct worker *w)
 }
 
 /*
+ * Commands
+ */
+static uint64_t
+worker_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Answer C if the budget allows it. Reads the table, changes nothing. */
+static bool
+worker_answers(struct worker *w, struct worker_command *c)
+{
+	uint64_t now = worker_cpu_ns();
+
+	if (w->rested)
+		live_rest(&w->live, now);
+	w->rested = false;
+	if (!live_may_answer(&w->live, now))
+		return false;
+	live_answer(&w->live, c);
+	live_pay(&w->live, worker_cpu_ns() - now);
+	ring_put(&w->answers, c); /* has room for all there are */
+	return true;
+}
+
+/*
+ * Take commands, which wait if the worker is BUSY and has no time to spare. Allowed
+ * wherever no flow is being changed. True if something was answered.
+ */
+static bool
+worker_commands(struct worker *w, bool busy)
+{
+	struct worker_command *c;
+	bool any = false;
+
+	if (__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE))
+		w->stopping = true;
+	if (!busy)
+		w->rested = true;
+	while ((c = w->waiting) != NULL || (c = ring_get(&w->commands)) != NULL) {
+		w->waiting = NULL;
+		if (!worker_answers(w, c)) {
+			if (busy && !c->delayed)
+				counter_inc(&w->counters, COUNTER_QUERY_DELAYS);
+			c->delayed = busy || c->delayed;
+			w->waiting = c;
+			break;
+		}
+		any = true;
+	}
+	if (any)
+		bell_ring(w->control);
+	return any;
+}
+
+/*
  * Ended flows out, records home
  */
 static bool
@@ -89,6 +121,7 @@ worker_take_home(struct worker *w)
 	bool any = false;
 
 	while ((f = ring_get(&w->home)) != NULL) {
+		live_home(&w->live, f);
 		flowtable_put(w->table, f);
 		any = true;
 	}
@@ -103,26 +136,36 @@ worker_tell_control(struct worker *w)
 	w->put = false;
 }
 
+/* Give control some time to take what fills a ring. */
+static void
+worker_yield(struct worker *w)
+{
+	bell_ring(w->control);
+	worker_nap();
+	worker_commands(w, false);
+}
+
 /* flowtable_end_cb */
 static void
 worker_end(void *arg, struct flow *f)
 {
 	struct worker *w = arg;
 
+	live_ended(&w->live, f);
 	if (!ring_put(&w->ended, f)) {
 		if (worker_is_live(w) && !w->stopping) {
 			counter_inc(&w->counters, COUNTER_RECORDS_LOST);
 			counter_add(&w->counters, COUNTER_PACKETS_LOST,
 			    f->packets[0] + f->packets[1]);
+			live_home(&w->live, f);
 			flowtable_put(w->table, f);
 			return;
 		}
 		counter_inc(&w->counters, COUNTER_RING_WAITS);
 		/* let it drain by half: waking for every record would cost more */
-		do {
-			bell_ring(w->control);
-			worker_nap();
-		} while (ring_count(&w->ended) > w->ended.mask / 2);
+		do
+			worker_yield(w);
+		while (ring_count(&w->ended) > w->ended.mask / 2);
 		ring_put(&w->ended, f);
 	}
 	w->put = true;
@@ -139,10 +182,9 @@ worker_wait(void *arg)
 	if (worker_is_live(w) && !w->stopping)
 		return false;
 	counter_inc(&w->counters, COUNTER_RING_WAITS);
-	do {
-		bell_ring(w->control);
-		worker_nap();
-	} while (!worker_take_home(w));
+	do
+		worker_yield(w);
+	while (!worker_take_home(w));
 	return true;
 }
 
@@ -160,6 +202,21 @@ worker_finish_flow(void *arg, struct flow *f)
 /*
  * Packets
  */
+
+/* F is new and somebody wants to know. */
+static void
+worker_tell_new(struct worker *w, const struct flow *f)
+{
+	while (!live_post_new(&w->live, f)) {
+		if (worker_is_live(w)) {
+			counter_inc(&w->counters, COUNTER_POSTS_LOST);
+			return;
+		}
+		worker_yield(w);
+	}
+	w->put = true;
+}
+
 static void
 worker_packet(struct worker *w, const struct packet *pkt, const struct flowkey *key,
     uint64_t hash, unsigned dir)
@@ -170,8 +227,12 @@ worker_packet(struct worker *w, const struct packet *pkt, const struct flowkey *
 		counter_inc(&w->counters, COUNTER_DROP_NO_ROOM);
 		return;
 	}
+	if (w->live.touched != NULL)
+		live_touch(&w->live, f);
 	if (w->dpi != NULL && pkt->payload_len > 0 && !(f->flags & FLOW_DPI_DONE))
 		dpi_packet(w->dpi, f, pkt, dir);
+	if (live_wants_new(&w->live, f))
+		worker_tell_new(w, f);
 	/* plugins see the packet here; monitoring programs run after the flow update (here)
 	   and after a plugin's event */
 }
@@ -192,32 +253,45 @@ worker_packets(struct worker *w, const struct packet *pkts, unsigned n)
 		worker_packet(w, &pkts[i], &key[i], hash[i], dir[i]);
 }
 
-static void
-worker_commands(struct worker *w)
+/* How long to sleep instead of MS: there may be work that only control's turn stops. */
+static int
+worker_sleep_ms(const struct worker *w, int ms)
 {
-	const struct worker_command *c;
-
-	while ((c = ring_get(&w->commands)) != NULL)
-		switch (c->kind) {
-		case WORKER_STOP:
-			w->stopping = true;
-			break;
-		}
+	if (w->waiting != NULL || ms < 1)
+		return 0;
+	return w->live.walking ? 1 : ms;
 }
 
-/* Sleep at most MS, woken by control's bell. */
-static void
+/* Sleep at most MS, woken by control's bell. True if something was answered. */
+static bool
 worker_sleep(struct worker *w, int ms)
 {
 	struct pollfd p = {w->bell.fd, POLLIN, 0};
+	bool any;
 
 	bell_arm(&w->bell);
 	worker_take_home(w);
-	worker_commands(w);
-	if (!w->stopping && poll(&p, 1, ms) < 0 && errno != EINTR)
+	any = worker_commands(w, false);
+	if (!w->stopping && poll(&p, 1, worker_sleep_ms(w, ms)) < 0 && errno != EINTR)
 		abort();
 	bell_quiet(&w->bell);
-	worker_commands(w);
+	return worker_commands(w, false) || any;
+}
+
+/* Tell of flows that live on: SLICES of a walk at most, if one is due or under way. */
+static void
+worker_walk(struct worker *w, unsigned slices)
+{
+	enum live_walk walk = LIVE_GOING;
+	unsigned i;
+
+	if (w->live.touched == NULL)
+		return;
+	live_due(&w->live, clock_us(CLOCK_MONOTONIC));
+	for (i = 0; i < slices && walk == LIVE_GOING; i++)
+		walk = live_slice(&w->live, &w->put);
+	if (walk == LIVE_FULL)
+		w->put = true; /* control must know, whoever filled it */
 }
 
 /* Tell control how far this worker is. */
@@ -227,6 +301,20 @@ worker_publish(struct worker *w)
 	__atomic_store_n(&w->clock_us, flowtable_clock(w->table), __ATOMIC_RELAXED);
 	__atomic_store_n(&w->alive, flowtable_count(w->table), __ATOMIC_RELAXED);
 	worker_tell_control(w);
+}
+
+/* What comes after the frames of a turn; BUSY: there were some. True if something was
+ * answered. */
+static bool
+worker_turn(struct worker *w, bool busy)
+{
+	bool any;
+
+	worker_take_home(w);
+	any = worker_commands(w, busy);
+	worker_walk(w, busy ? 1 : IDLE_SLICES);
+	worker_publish(w);
+	return any;
 }
 
 /*
@@ -246,25 +334,63 @@ worker_pause(void *arg, uint64_t us)
 {
 	struct worker *w = arg;
 
+	worker_walk(w, 1);
 	worker_publish(w);
 	if (us >= 1000)
 		worker_sleep(w, us > POLL_MS * 1000 ? POLL_MS : (int)(us / 1000));
-	else
+	else {
 		worker_nap();
+		worker_commands(w, false);
+	}
 	return !w->stopping;
+}
+
+/*
+ * The pipe is silent, and reading it takes POLL_MS: look for the next question of those
+ * who just got an answer before.
+ */
+static void
+worker_follow(struct worker *w)
+{
+	unsigned i;
+
+	for (i = 0; i < FOLLOW_MAX && !w->stopping; i++)
+		if (!worker_sleep(w, FOLLOW_MS))
+			break;
 }
 
 static void
 worker_run_trace(struct worker *w)
 {
-	bool more = true;
+	uint64_t before = 0, done, size;
+	bool more = true, any;
 
 	while (more && !w->stopping) {
 		more = trace_read(w->trace);
-		worker_take_home(w);
-		worker_commands(w);
-		worker_publish(w);
+		trace_progress(w->trace, &done, &size);
+		any = worker_turn(w, done != before);
+		if (any && done == before)
+			worker_follow(w);
+		before = done;
 	}
+}
+
+/* The next batch; or NULL, after POLL_MS or when the bell was rung for something else. */
+static struct deal_batch *
+worker_deal(struct worker *w)
+{
+	struct deal_batch *b = deal_get(w->deal, w->id);
+	struct pollfd p = {w->bell.fd, POLLIN, 0};
+
+	if (b != NULL)
+		return b;
+	bell_arm(&w->bell);
+	worker_turn(w, false);
+	b = deal_get(w->deal, w->id);
+	if (b == NULL)
+		poll(&p, 1, worker_sleep_ms(w, POLL_MS));
+	bell_quiet(&w->bell);
+	return b;
 }
 
 /* The dealer is told to stop by control; what it has dealt is still accounted. */
@@ -274,21 +400,11 @@ worker_run_dealt(struct worker *w)
 	bool last = false;
 
 	while (!last) {
-		struct deal_batch *b = deal_get(w->deal, w->id);
+		struct deal_batch *b = worker_deal(w);
 		unsigned i, n;
 
-		if (b == NULL) {
-			bell_arm(&w->bell);
-			b = deal_get(w->deal, w->id);
-			if (b == NULL) {
-				struct pollfd p = {w->bell.fd, POLLIN, 0};
-
-				poll(&p, 1, POLL_MS);
-				bell_quiet(&w->bell);
-				continue;
-			}
-			bell_quiet(&w->bell);
-		}
+		if (b == NULL)
+			continue;
 		for (i = 0; i < b->n; i += n) {
 			n = b->n - i > CAPTURE_BATCH ? CAPTURE_BATCH : b->n - i;
 			worker_packets(w, &b->pkt[i], n);
@@ -297,9 +413,19 @@ worker_run_dealt(struct worker *w)
 			flowtable_expire(w->table, b->clock_us);
 		last = b->last;
 		deal_put(w->deal, w->id, b);
-		worker_take_home(w);
-		worker_commands(w);
-		worker_publish(w);
+		worker_turn(w, true);
+	}
+}
+
+/* The file has ended, its flows stay: what they did since they were last told of. */
+static void
+worker_tell_all(struct worker *w)
+{
+	live_begin_last(&w->live);
+	while (!w->stopping && w->live.walking) {
+		worker_turn(w, false);
+		if (w->live.walking)
+			worker_yield(w);
 	}
 }
 
@@ -312,6 +438,7 @@ worker_run_files(struct worker *w)
 		worker_run_trace(w);
 	if (!w->config->stay)
 		return;
+	worker_tell_all(w);
 	__atomic_store_n(&w->state, WORKER_HOLDING, __ATOMIC_RELEASE);
 	bell_ring(w->control);
 	while (!w->stopping)
@@ -371,8 +498,9 @@ worker_poll(struct worker *w, struct pollfd *fds)
 	fds[i].fd = w->bell.fd;
 	fds[i].events = POLLIN;
 	bell_arm(&w->bell);
-	worker_commands(w);
-	if (!w->stopping && poll(fds, i + 1, POLL_MS) < 0 && errno != EINTR)
+	worker_commands(w, false);
+	if (!w->stopping && poll(fds, i + 1, worker_sleep_ms(w, POLL_MS)) < 0 &&
+	    errno != EINTR)
 		abort();
 	bell_quiet(&w->bell);
 }
@@ -442,8 +570,6 @@ worker_run_live(struct worker *w)
 		if (n == 0)
 			worker_poll(w, fds);
 		n = worker_read_sources(w);
-		worker_take_home(w);
-		worker_commands(w);
 		now = clock_us(CLOCK_MONOTONIC);
 		/* no packets: time goes on, less what the kernel may still hold back */
 		if (n == 0)
@@ -453,7 +579,7 @@ worker_run_live(struct worker *w)
 			worker_drops(w);
 			next_drops = now + 1000000;
 		}
-		worker_publish(w);
+		worker_turn(w, n > 0);
 	}
 	worker_drain(w);
 	worker_drops(w);
@@ -477,7 +603,7 @@ worker_main(void *arg)
 }
 
 /*
- * Control's side
+ * Making
  */
 static int
 worker_make_table(struct worker *w, const struct worker_setup *s)
@@ -502,13 +628,24 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 		.statistics = s->statistics,
 	};
 	struct flowtable_calls calls = {worker_finish_flow, worker_end, worker_wait, w};
+	struct live_setup live = {
+		.slots = opt.max + spare,
+		.counters = &w->counters,
+		.cloud = s->cloud,
+		.dpi = s->dpi,
+		.interval_us = s->cloud_interval_us,
+		.finish = worker_finish_flow,
+		.arg = w,
+	};
 
-	w->table = flowtable_new(&opt, &calls, &w->counters);
+	w->table = live.table = flowtable_new(&opt, &calls, &w->counters);
 	/* HOME holds every record there is: giving one back never fails */
 	if (w->table == NULL || ring_init(&w->ended, spare) < 0 ||
-	    ring_init(&w->home, opt.max + spare) < 0 || ring_init(&w->commands, COMMANDS) < 0)
+	    ring_init(&w->home, opt.max + spare) < 0 ||
+	    ring_init(&w->commands, WORKER_COMMANDS) < 0 ||
+	    ring_init(&w->answers, WORKER_COMMANDS) < 0)
 		return -1;
-	return 0;
+	return live_init(&w->live, &live);
 }
 
 static int
@@ -599,68 +736,9 @@ worker_free(struct worker *w)
 	ring_clear(&w->ended);
 	ring_clear(&w->home);
 	ring_clear(&w->commands);
+	ring_clear(&w->answers);
+	live_clear(&w->live);
 	bell_clear(&w->bell);
 	free(w->source);
 	free(w);
-}
-
-struct flow *
-worker_ended(struct worker *w)
-{
-	return ring_get(&w->ended);
-}
-
-void
-worker_return(struct worker *w, struct flow *f)
-{
-	if (!ring_put(&w->home, f))
-		abort(); /* HOME has room for every record */
-}
-
-void
-worker_stop(struct worker *w)
-{
-	static struct worker_command stop = {WORKER_STOP};
-
-	ring_put(&w->commands, &stop); /* full: a stop is in there already */
-	bell_ring(&w->bell);
-	/* a worker that reads a pipe sits in read(2) */
-	if (w->started && w->trace != NULL && worker_state(w) == WORKER_RUNNING)
-		pthread_kill(w->thread, SIGUSR2);
-}
-
-enum worker_state
-worker_state(const struct worker *w)
-{
-	return __atomic_load_n(&w->state, __ATOMIC_ACQUIRE);
-}
-
-uint64_t
-worker_clock(const struct worker *w)
-{
-	return __atomic_load_n(&w->clock_us, __ATOMIC_RELAXED);
-}
-
-const struct trace *
-worker_trace(const struct worker *w)
-{
-	return w->trace;
-}
-
-struct bell *
-worker_bell(struct worker *w)
-{
-	return &w->bell;
-}
-
-const struct counters *
-worker_counters(const struct worker *w)
-{
-	return &w->counters;
-}
-
-uint32_t
-worker_alive(const struct worker *w)
-{
-	return __atomic_load_n(&w->alive, __ATOMIC_RELAXED);
 }

@@ -10,20 +10,48 @@
 
 #include <pthread.h>
 
+#include "alive.h"
 #include "capture.h"
 #include "counter.h"
 #include "dpi.h"
+#include "flowdelta.h"
 #include "flowtable.h"
 #include "config.h"
+#include "post.h"
 #include "ring.h"
 
-/* What control asks of a worker. Static or owned by control; answered in place. */
+#define WORKER_COMMANDS 256 /* under way to and from a worker at most */
+
+/*
+ * What control asks of a worker: owned by who asks, lent to the worker, answered in place
+ * and given back. The struct is the first member of one of those below.
+ */
 enum worker_command_kind {
-	WORKER_STOP, /* end every flow (reason 4) and finish */
+	WORKER_FIND,
+	WORKER_PAGE,
 };
 
 struct worker_command {
 	enum worker_command_kind kind;
+	bool delayed; /* worker's: it waited for the budget */
+	void *owner;  /* the asker's */
+};
+
+/* A copy of the flow of KEY, as it is when the worker is asked. */
+struct worker_find {
+	struct worker_command command;
+	struct flowkey key;
+	bool found;
+	struct alive_flow flow; /* if FOUND */
+};
+
+/* Names of the flows from slot SLOT on. */
+struct worker_page {
+	struct worker_command command;
+	uint32_t slot; /* after the answer: where to go on, if MORE */
+	bool more;
+	unsigned n;
+	struct alive_name name[ALIVE_PAGE];
 };
 
 enum worker_state {
@@ -42,6 +70,8 @@ struct worker_setup {
 	uint64_t seed;	/* of the hashes; the same for all workers */
 	bool statistics; /* the template needs flow_detail */
 	bool dpi;	/* the template needs nDPI and the user allows it */
+	bool cloud;	/* the key tree wants deltas of live flows */
+	uint64_t cloud_interval_us; /* how often */
 	/* where its packets come from, one of three */
 	struct capture **sources; /* interfaces; each is taken */
 	unsigned nsources;
@@ -58,9 +88,32 @@ int		 worker_start(struct worker *);
 void		 worker_free(struct worker *);
 
 /* The rest is control's side. */
+
+/*
+ * What a worker tells comes in two rings. So that nobody hears of a flow's end before its
+ * beginning: look how many ended flows wait, take all posts, then that many ended flows.
+ */
+uint32_t	 worker_ended_count(const struct worker *);
+/* Next post, copied to BUF (POST_MAX bytes, aligned for any type). False: none now. */
+bool		 worker_post(struct worker *, struct post_head *, void *buf);
 /* Next ended flow, NULL: none now. Give it back by worker_return(). */
 struct flow	*worker_ended(struct worker *);
+/* What was told of an ended flow while it lived, borrowed until worker_return(). NULL:
+ * nothing. */
+const struct flow_told *worker_told(const struct worker *, const struct flow *);
 void		 worker_return(struct worker *, struct flow *);
+
+/*
+ * Lend it a command; at most WORKER_COMMANDS may be out. The bell of control is rung when
+ * worker_answer() has something. After WORKER_DONE commands come back as they went.
+ */
+void		 worker_ask(struct worker *, struct worker_command *);
+/* Next command that comes back, NULL: none now. */
+struct worker_command *worker_answer(struct worker *);
+
+/* Post each new flow (POST_NEW) from now on, or no longer. */
+void		 worker_want_new(struct worker *, bool);
+/* End every flow (reason 4) and finish; at once, whatever it was asked before. */
 void		 worker_stop(struct worker *);
 enum worker_state worker_state(const struct worker *);
 /* Its packet clock, µs since the epoch, 0 before the first packet. */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * worker_int.h -- what the files of the worker room share: worker.c (the thread, and its
+ * making) and worker_control.c (what control may call meanwhile). Nobody else includes it.
+ */
+#ifndef MCPROBE_WORKER_INT_H
+#define MCPROBE_WORKER_INT_H
+
+#include "intake.h"
+#include "live.h"
+#include "worker.h"
+
+struct source {
+	struct capture *capture; /* owned; NULL: not open */
+	bool lost;		 /* the interface is away */
+	uint64_t retry_us;	 /* monotonic: when to try again */
+};
+
+struct worker {
+	const struct config *config; /* borrowed, as the next two */
+	struct bell *control;
+	struct deal *deal; /* NULL unless packets are dealt to this worker */
+	unsigned id;
+	struct source *source; /* owned; live */
+	unsigned nsources;
+	struct intake intake; /* live */
+	struct trace *trace;  /* owned; the only worker of a file */
+	struct flowtable *table; /* owned */
+	struct dpi *dpi;	 /* owned; NULL: not wanted */
+	struct live live;
+	struct counters counters;
+	struct ring ended, home, commands, answers;
+	struct worker_command *waiting; /* its answer cannot be paid yet */
+	struct bell bell; /* rung by control */
+	pthread_t thread;
+	bool started;
+	bool stopping;	 /* worker's own */
+	bool rested;	 /* there was nothing to do since the last answer */
+	bool put;	 /* something was put since control was last told */
+	bool stop;	 /* written by control, atomically */
+	/* read by control, atomically */
+	enum worker_state state;
+	uint64_t clock_us;
+	uint32_t alive;
+};
+
+#endif

@@ -218,7 +218,7 @@ client_find(struct server *s, uint64_t id, bool next)
 	/* lists are read from the front: most often it is the next one */
 	if (c == NULL || c->id > id)
 		c = TAILQ_FIRST(&s->clients);
-	while (c != NULL && (next ? c->id <= id : c->id < id))
+	while (c != NULL && c->id < id)
 		c = TAILQ_NEXT(c, next);
 	if (c == NULL || (!next && c->id != id))
 		return NULL;

@@ -73,7 +73,7 @@ bool	 client_set_name(struct client *, const char *, size_t);
 bool	 client_set_library(struct client *, bool version, const char *, size_t);
 /* One line as CLIENT LIST has it, with its line break, into BUF. */
 size_t	 client_line(const struct client *, char *buf, size_t len);
-/* The client with ID; when NEXT the first whose id is greater (0: of all). NULL: none. */
+/* The client with ID, or, when NEXT, the first whose id is not smaller. NULL: none. */
 struct client *client_find(struct server *, uint64_t id, bool next);
 const char *client_address(const struct client *); /* "127.0.0.1:5000", "/path:0" */
 void	 client_close(struct client *); /* after what it has waiting was written */

@@ -8,8 +8,9 @@ import re
 import signal
 import sys
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional
+from typing import Callable, List, Optional, Tuple
 
 PORT = 6380  # of a probe; a node's is usually 6379
 
@@ -18,7 +19,8 @@ class Trouble(Exception):
     """Trouble to be expected. Its text is the one line the user sees; exit status 1."""
 
 
-class Address(NamedTuple):
+@dataclass(frozen=True)
+class Address:
     """Of a node or a probe."""
     host: str
     port: int
@@ -207,29 +209,42 @@ def is_glob(text: str) -> bool:
     return any(c in text for c in '*?[')
 
 
+def char_class(glob: str, i: int) -> Tuple[str, int]:
+    """The set that begins at GLOB[I], after its bracket, and where it ends. As Redis reads
+    it: the end of the pattern ends it, and a range may run backwards."""
+    invert = glob.startswith('^', i)
+    i += invert
+    parts = []
+    while i < len(glob) and glob[i] != ']':
+        if glob[i] == '\\' and i + 1 < len(glob):
+            i += 1
+            parts.append(re.escape(glob[i]))
+        elif glob.startswith('-', i + 1) and i + 2 < len(glob):
+            low, high = sorted((glob[i], glob[i + 2]))
+            parts.append('%s-%s' % (re.escape(low), re.escape(high)))
+            i += 2
+        else:
+            parts.append(re.escape(glob[i]))
+        i += 1
+    if not parts:
+        return '.' if invert else '(?!)', i + 1
+    return '[%s%s]' % ('^' * invert, ''.join(parts)), i + 1
+
+
 def glob_regex(glob: str) -> 're.Pattern[str]':
     """A pattern of Redis as a regular expression to be fullmatch()ed."""
     out, i = [], 0
     while i < len(glob):
         c = glob[i]
         i += 1
-        if c == '*':
-            out.append('.*')
-        elif c == '?':
-            out.append('.')
-        elif c == '[':
-            end = glob.find(']', i)
-            end = len(glob) if end < 0 else end
-            inside, i = glob[i:end], end + 1
-            invert = inside.startswith('^')
-            chars = ''.join(x if x == '-' else re.escape(x) for x in inside[invert:])
-            out.append('[%s%s]' % ('^' * invert, chars) if chars else '.' if invert else '(?!)')
+        if c == '[':
+            chars, i = char_class(glob, i)
+            out.append(chars)
+        elif c in '*?':
+            out.append('.*' if c == '*' else '.')
         else:
             if c == '\\' and i < len(glob):
                 c = glob[i]
                 i += 1
             out.append(re.escape(c))
-    try:
-        return re.compile(''.join(out), re.S)
-    except re.error:  # a range that runs backwards
-        return re.compile(re.escape(glob), re.S)
+    return re.compile(''.join(out), re.S)

@@ -18,7 +18,7 @@ except ImportError:
     redis = None
 
 TIMEOUT = 5        # s, of one answer
-RETRY_MAX = 8      # s between tries of a node that is away
+RETRY = 1          # s until a node that is away is tried again
 CHUNK = 500        # keys asked for at a time
 SCAN_MAX = 100000  # keys one search returns at most
 QUEUE_MAX = 10000  # events not yet taken; then the node waits, and may cut us off
@@ -68,27 +68,26 @@ class Node:
         self.where, self.say = where, say
         self.trouble = ''   # why it is away; empty: it is not
         self.retry_at = 0.0
-        self.wait = 1.0
 
     def call(self, ask: Callable[['redis.Redis'], Any]) -> Any:
         """ASK(client), or None if it did not answer."""
         if self.trouble and time.monotonic() < self.retry_at:
             return None
+        began = time.monotonic()
         try:
             answer = ask(self.client)
         except ERRORS as error:
             self.lost(error)
+            # One that is silent would hold up the others each time: seldom.
+            self.retry_at = time.monotonic() + max(RETRY, 2 * (time.monotonic() - began))
             return None
         self.found()
         return answer
 
     def lost(self, error: BaseException) -> None:
         if not self.trouble:
-            self.wait = .5
             self.trouble = one_line(str(error)) or type(error).__name__
             self.say('%s: %s' % (self.where, self.trouble))
-        self.wait = min(2 * self.wait, RETRY_MAX)
-        self.retry_at = time.monotonic() + self.wait
 
     def found(self) -> None:
         if self.trouble:
@@ -261,7 +260,7 @@ class Events:
                 self.follow(i, node)
             except ERRORS as error:
                 node.lost(error)
-            time.sleep(node.wait)
+            time.sleep(RETRY)
 
     def follow(self, i: int, node: Node) -> None:
         """Until an error ends it."""

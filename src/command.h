@@ -20,6 +20,7 @@ struct client;
 struct cloud;
 struct commands;
 struct config;
+struct event_base;
 struct field_context;
 struct server;
 struct template;
@@ -28,9 +29,11 @@ struct template;
 struct commands_setup {
 	const struct config *config;
 	const struct template *template;
+	struct event_base *base; /* of the control thread: long answers go on from it */
 	struct cloud *cloud;
 	struct alive *alive;
 	const struct field_context *fields; /* what fields of flows are read with */
+	struct counters *own; /* control's, for what this room counts; NULL: not counted */
 	/* the counters of all threads, summed now */
 	void (*counters)(void *arg, struct counters *sum);
 	/* more lines for INFO: sections of other rooms ("# Node0\r\nstate:up\r\n...") */
@@ -42,7 +45,9 @@ struct commands_setup {
 	uint64_t start_us; /* wall clock */
 };
 
+/* SETUP is copied. NULL: no memory, or a random number could not be had. */
 struct commands	*commands_new(const struct commands_setup *);
+/* After server_free(): nobody waits any more. */
 void		 commands_free(struct commands *);
 
 /* The server's side: SERVER is set once it is made (it needs COMMANDS first). */

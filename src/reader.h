@@ -42,14 +42,18 @@ struct reader_setup {
 	unsigned timeout_ms; /* to connect, and for an answer */
 };
 
-/* Starts the thread. NULL with the reason in ERR. */
+/* Reads the password file, starts the thread. NULL with the reason in ERR. */
 struct reader	*reader_new(const struct reader_setup *, char *err, size_t errlen);
+/* Ends the thread, at once unless sentinels (the timeout at most) or the resolver are
+ * being asked for a name. Open questions are not answered any more. */
 void		 reader_free(struct reader *);
 
 /*
  * GET KEY, or HGET KEY FIELD: of KEYS (N of them) the first that exists. CB comes later from
  * the loop, or before this returns if the cache knows. False: too many questions are open,
- * CB is not called. Equal questions under way are asked once.
+ * or a key is too long; CB is not called. A key that several questions need is asked for
+ * once. A key that may exist, on a node that did not answer, makes the answer unknown,
+ * whatever is known of those behind it.
  */
 bool		 reader_ask(struct reader *, const char *const *keys, unsigned n,
 		     const char *field, reader_cb *cb, void *arg);
@@ -58,7 +62,8 @@ bool		 reader_ask(struct reader *, const char *const *keys, unsigned n,
 void		 reader_forget(struct reader *, const char *key);
 
 struct reader_stats {
-	uint64_t asked, cached, found, missed, failed;
+	uint64_t asked, cached; /* questions, apart from those refused */
+	uint64_t found, missed, failed; /* what became of those asked */
 	unsigned open;	 /* questions without an answer yet */
 	unsigned cached_keys;
 };

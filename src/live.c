@@ -177,12 +177,13 @@ live_word(struct live *l, bool *put)
 enum live_walk
 live_slice(struct live *l, bool *put)
 {
-	/* slots never used have no bits */
-	uint32_t words = (uint32_t)(((uint64_t)flowtable_slots(l->s.table) + 63) / 64);
 	unsigned flows = 0, seen;
+	uint32_t words;
 
 	if (!l->walking)
 		return LIVE_IDLE;
+	/* slots never used have no bits */
+	words = (uint32_t)(((uint64_t)flowtable_slots(l->s.table) + 63) / 64);
 	for (seen = 0; l->word < words; l->word++, seen++) {
 		if (flows >= LIVE_SLICE || seen >= LIVE_SLICE_WORDS)
 			return LIVE_GOING;

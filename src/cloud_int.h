@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cloud_int.h -- between the parts of the key tree; nobody else includes it.
+ *
+ *	cloud.c		trees, making keys, writing
+ *	cloud_life.c	when keys are seen, expire and are freed
+ *	cloud_table.c	keys by tree and id: chains, a table that grows a bucket at a time
+ *	cloud_index.c	keys that are seen, by name: a tree of first differing bits
+ *	cloud_value.c	a key's fields, or its string
+ *	cloud_names.c	one copy of each field's name
+ *	cloud_zset.c	sorted sets
+ *	cloud_top.c	which minutes of a top list there are, and their sums
+ *	cloud_feed.c	flows into keys
+ *	cloud_read.c	questions
+ *	cloud_take.c	what nodes have not got
+ *
+ * A key of an IPv4 address with its six counters, two times and MAC takes about 410
+ * bytes: 176 the key with its name, 224 its fields, 10 its place in the table. The index
+ * takes none of its own: its nodes are in the keys.
+ */
+#ifndef MCPROBE_CLOUD_INT_H
+#define MCPROBE_CLOUD_INT_H
+
+#include "cloud.h"
+
+#define WHEEL_SLOTS   1024 /* of a second each */
+#define VISITS	      4096 /* keys looked at per cloud_clock() */
+#define PREFIX_MAX    48
+#define ID_MAX	      (KEYNAME_PART + 2)
+#define NO_NODE	      UINT8_MAX
+#define MALLOC_HEAD   8	 /* bytes an allocation takes besides */
+#define TOP_METRICS   16
+#define TOP_MINUTES   8	 /* of a metric in the own tree, where nothing waits for nodes */
+#define TOP_WAITING   64 /* at most */
+#define TOP_TTL_S     300
+#define PROTO_CACHE   1024
+#define VLANS	      4096
+
+/*
+ * cloud_names.c. A name is a number; 0 is none. Those that no field holds go, but for
+ * the ones of this room, which are always there and have the numbers of enum name.
+ */
+enum name {
+	NAME_NONE,
+	NAME_BYTES_SENT,
+	NAME_BYTES_RCVD,
+	NAME_PKTS_SENT,
+	NAME_PKTS_RCVD,
+	NAME_FLOWS_CLIENT,
+	NAME_FLOWS_SERVER,
+	NAME_FIRST_SEEN,
+	NAME_LAST_SEEN,
+	NAME_MAC,
+	NAME_BYTES,
+	NAME_PKTS,
+	NAME_FLOWS,
+	NAME_STRING,	/* of a string key's value */
+	NAME_CONDITION, /* of the value a string must have to expire */
+	NAME_BUILTINS
+};
+
+#define NAME_IDS  (1u << 24)
+#define NAME_LEN  255
+#define NAME_KEEP UINT32_MAX /* refs: forever */
+
+struct name_entry {
+	uint32_t refs;
+	uint32_t hash;
+	uint32_t next; /* in its bucket, 0: the last */
+	uint8_t len;
+	char text[];
+};
+
+struct names {
+	struct name_entry **v; /* by number; a free one's is NULL */
+	uint32_t *bucket;
+	uint32_t *spare; /* numbers that are free again: a stack, CAP of them at most */
+	uint32_t mask, n, cap, nspare, count;
+	uint64_t seed;
+	size_t memory;
+};
+
+int	 names_init(struct names *, uint64_t seed);
+void	 names_clear(struct names *);
+uint32_t names_find(const struct names *, const char *text, size_t len); /* 0: none */
+/* Find or make; not held. 0: no memory, or too long. */
+uint32_t names_get(struct names *, const char *text, size_t len);
+void	 names_hold(struct names *, uint32_t id);
+void	 names_keep(struct names *, uint32_t id);
+void	 names_drop(struct names *, uint32_t id);
+/* Somebody who got it did not hold it after all. */
+void	 names_settle(struct names *, uint32_t id);
+const char *names_text(const struct names *, uint32_t id, size_t *len);
+
+/*
+ * cloud_value.c. A field, or the string of a string key: 24 bytes, texts up to 19 bytes
+ * within.
+ */
+enum value_kind {
+	VALUE_COUNTER, /* HINCRBY */
+	VALUE_NUMBER,  /* HSET */
+	VALUE_FIRST,   /* HSETNX */
+	VALUE_MAX,     /* HSET */
+	VALUE_TEXT,    /* HSET or SET */
+};
+
+#define VALUE_SMALL 19
+
+struct value {
+	union {
+		struct {
+			uint32_t name : 24;
+			uint32_t kind : 3; /* enum value_kind */
+			uint32_t set : 1;  /* the node has not got the value */
+			uint32_t del : 1;  /* the node must forget it first */
+			uint32_t gone : 1; /* not seen: here for its node only */
+			uint32_t sent : 1; /* the node has got something of it */
+			uint32_t big : 1;  /* the text is TEXT, owned */
+			uint32_t unused;
+			int64_t number;
+			int64_t pending; /* counted, not taken by the node */
+		};
+		struct {
+			uint32_t head_small;
+			uint8_t len;
+			char small[VALUE_SMALL];
+		};
+		struct {
+			uint32_t head_big;
+			uint8_t len_big;
+			char *text;
+		};
+	};
+};
+
+_Static_assert(sizeof(struct value) == 24, "a field takes 24 bytes");
+
+/* What a node must do to the life of a key, after its values. */
+enum life {
+	LIFE_AS_IS,
+	LIFE_EXPIRE,
+	LIFE_EXPIRE_IF,
+	LIFE_PERSIST,
+};
+
+enum key_flag {
+	KEY_SHOWN = 1 << 0,  /* in the index: has something to show */
+	KEY_QUEUED = 1 << 1, /* its node has not got something */
+	KEY_DEL = 1 << 2,    /* the node must delete it before what follows */
+	KEY_RENEW = 1 << 3,  /* the node must get an EXPIRE, be there values or not */
+	KEY_OTHER = 1 << 4,  /* <tree>other */
+	KEY_CACHED = 1 << 5, /* in the cache of protocols */
+};
+
+/* First line: what finding a key reads. */
+struct cloud_key {
+	struct cloud_key *chain; /* the table's */
+	struct tree *tree;	 /* borrowed */
+	uintptr_t child[2];	 /* the index's; bit 0: a node, else a key */
+	uint32_t crit;		 /* the index's: what its two sides differ in */
+	uint32_t hash;
+	union {
+		struct value *v; /* owned: CAP of them */
+		struct zset *z;	 /* owned */
+	};
+	uint64_t expire_ms; /* 0: never */
+	uint64_t changed_ms;
+	uint64_t renew_ms; /* volatile: the next EXPIRE is due; 0: none was sent */
+	struct cloud_key *wheel_next, **wheel_prev; /* PREV NULL: in no list */
+	struct cloud_key *queue_next, *queue_prev;
+	uint32_t since; /* ms, low bits: since then it waits for its node */
+	uint8_t id_len; /* of BYTES, 0 for trees whose id is the name's end */
+	uint8_t node;	/* NO_NODE: none */
+	uint8_t flags;	/* enum key_flag */
+	uint8_t life;	/* enum life */
+	uint16_t n, cap; /* values */
+	uint16_t gone;	 /* of these, not seen */
+	uint16_t name_len;
+	char bytes[]; /* the id, then the name with a NUL */
+};
+
+enum id_kind {
+	ID_TEXT,
+	ID_ADDR,
+	ID_MAC,
+	ID_NUMBER,
+};
+
+struct tree {
+	struct cloud_tree def;
+	struct cloud *cloud;
+	size_t prefix_len;
+	uint64_t ttl_ms; /* 0: persistent */
+	uint32_t cap;
+	uint32_t keys;	 /* in the table, "other" not counted */
+	uint32_t seen;
+	uint16_t base_at, nbase; /* counters every key has: names from BASE_AT on */
+	uint16_t room;	 /* fields a new key gets room for */
+	uint8_t id;	 /* enum id_kind */
+	bool nested;	 /* there are trees beneath its prefix */
+};
+
+struct table {
+	struct cloud_key **bucket; /* owned */
+	uint32_t n, cap;	   /* buckets in use, allocated */
+	uint32_t level;		   /* power of two <= n: split so far up to n - level */
+	uint32_t count;		   /* keys */
+	uint64_t seed;
+};
+
+/* What waits for one node, oldest first. */
+struct queue {
+	struct cloud_key *head, *tail;
+	uint64_t count;
+};
+
+struct metric {
+	char name[32];
+	size_t name_len;
+	unsigned n;
+	/* the one used last stands last */
+	struct minute {
+		struct cloud_key *key; /* borrowed */
+		uint64_t minute;
+	} minute[TOP_WAITING + 1];
+};
+
+enum top {
+	TOP_IP_BYTES,
+	TOP_IP_FLOWS,
+	TOP_PROTO_BYTES,
+	TOP_PROTO_FLOWS,
+	TOP_DNS_DOMAIN,
+	TOP_BUILTINS
+};
+
+/* Names of the fields of one VLAN, made once. */
+struct vlan_names {
+	uint32_t id[NAME_FLOWS_SERVER + 1]; /* by enum name */
+};
+
+struct cloud {
+	struct cloud_setup setup;
+	struct counters *counters; /* borrowed */
+	struct tree tree[CLOUD_TREES_MAX];
+	unsigned ntrees;
+	struct table table;
+	uintptr_t index; /* root */
+	struct names names;
+	uint64_t base_ms, now_ms; /* the caller's clock began; since then */
+	bool started;
+	uint64_t wheel_s;
+	struct cloud_key *wheel[WHEEL_SLOTS];
+	struct cloud_key *due; /* to be looked at next */
+	struct queue queue[CLOUD_NODES_MAX];
+	uint64_t rearm; /* bit per node: its keys are being gone through ... */
+	uint32_t rearm_at; /* ... at this bucket */
+	struct metric metric[TOP_METRICS];
+	unsigned nmetrics;
+	struct proto_cached {
+		uint32_t id;
+		struct cloud_key *key; /* borrowed; NULL: empty */
+	} proto[PROTO_CACHE];
+	struct vlan_names *vlan[VLANS]; /* owned */
+	uint64_t seen; /* keys in the index */
+	size_t memory; /* of keys and what they own */
+};
+
+static inline bool
+key_seen(const struct cloud *c, const struct cloud_key *k)
+{
+	return (k->flags & KEY_SHOWN) && (k->expire_ms == 0 || c->now_ms < k->expire_ms);
+}
+
+static inline char *
+key_name(const struct cloud_key *k)
+{
+	return (char *)k->bytes + k->id_len;
+}
+
+/*
+ * cloud_table.c. IDs are those of the table: for ID_TEXT the end of the name.
+ */
+int	 table_init(struct table *, uint64_t seed);
+void	 table_clear(struct table *);
+uint32_t table_hash(const struct table *, const struct tree *, const void *id, size_t len);
+struct cloud_key *table_find(const struct table *, const struct tree *, const void *id,
+		     size_t len, uint32_t hash);
+/* Cannot fail: a table that cannot grow has longer chains. */
+void	 table_insert(struct table *, struct cloud_key *);
+void	 table_remove(struct table *, struct cloud_key *);
+
+/*
+ * cloud_index.c.
+ */
+int	 index_insert(uintptr_t *root, struct cloud_key *); /* -1: the name is there */
+void	 index_remove(uintptr_t *root, struct cloud_key *);
+struct cloud_key *index_find(uintptr_t root, const char *name, size_t len);
+/* The first that sorts after NAME, or is NAME unless STRICT. */
+struct cloud_key *index_next(uintptr_t root, const char *name, size_t len, bool strict);
+
+/*
+ * cloud_value.c. Values move when one is added or removed.
+ */
+int	 values_room(struct cloud *, struct cloud_key *, unsigned n);
+struct value *value_find(struct cloud_key *, uint32_t name);
+/* Found or added, not seen before it is written. NULL: no room, counted. */
+struct value *value_get(struct cloud *, struct cloud_key *, uint32_t name);
+void	 value_remove(struct cloud *, struct cloud_key *, struct value *);
+void	 values_clear(struct cloud *, struct cloud_key *);
+/* The key is past its time: only what the node has not got stays, unseen. */
+void	 values_lapse(struct cloud *, struct cloud_key *);
+/* Take what is unseen and has nothing for the node away. */
+void	 values_sweep(struct cloud *, struct cloud_key *);
+void	 value_show(struct cloud_key *, struct value *);
+void	 value_add(struct cloud *, struct cloud_key *, struct value *, int64_t n);
+void	 value_number(struct cloud *, struct cloud_key *, struct value *,
+	     enum value_kind kind, uint64_t n);
+/* -1: no memory, counted. */
+int	 value_text(struct cloud *, struct cloud_key *, struct value *, const void *text,
+	     size_t len);
+/* The text a string must have to expire: never seen, here until the node has got it. */
+int	 value_condition(struct cloud *, struct cloud_key *, struct value *,
+	     const void *text, size_t len);
+const char *value_string(const struct value *, size_t *len);
+bool	 value_waits(const struct value *);
+/* Forget it here, and on the node. */
+void	 value_unset(struct cloud *, struct cloud_key *, struct value *);
+
+/*
+ * cloud_zset.c.
+ */
+struct zset;
+struct zadd {
+	bool merged;	  /* something of the member waited already */
+	unsigned dropped; /* members that made room */
+};
+struct zset *zset_new(uint64_t seed);
+void	 zset_free(struct zset *);
+/* -1: no memory. WAIT: the node wants it. */
+int	 zset_add(struct zset *, const void *member, size_t len, uint64_t n, bool wait,
+	     struct zadd *);
+void	 zset_lapse(struct zset *);
+unsigned zset_shown(const struct zset *);
+unsigned zset_kept(const struct zset *);
+size_t	 zset_memory(const struct zset *);
+/* I-th of those shown, lowest first. */
+void	 zset_at(struct zset *, unsigned i, struct cloud_item *);
+bool	 zset_get(struct zset *, const char *member, size_t len, struct cloud_item *);
+/* I-th of those kept, in no order; false: not seen. */
+bool	 zset_each(const struct zset *, unsigned i, struct cloud_item *);
+unsigned zset_waiting(const struct zset *);
+/* Tell of all that waits; *FRESH: there were members the node had not got before. */
+unsigned zset_take(struct zset *, struct cloud_op *, cloud_op_cb *, void *arg,
+	     bool *fresh);
+
+/*
+ * cloud_life.c.
+ */
+/* Before each write: what is past its time starts anew; volatile keys live on. */
+void	 key_wake(struct cloud *, struct cloud_key *);
+/* After each write. */
+void	 key_changed(struct cloud *, struct cloud_key *);
+void	 key_queue(struct cloud *, struct cloud_key *);
+void	 key_unqueue(struct cloud *, struct cloud_key *);
+void	 key_hide(struct cloud *, struct cloud_key *);
+void	 key_lapse(struct cloud *, struct cloud_key *);
+/* Past its time? Then it has lapsed now, and is counted. */
+bool	 key_check(struct cloud *, struct cloud_key *);
+void	 key_drop_set(struct cloud *, struct cloud_key *);
+/* It has nothing to show and nothing for its node: it goes with the next clock. */
+void	 key_settle(struct cloud *, struct cloud_key *);
+void	 key_expire_at(struct cloud *, struct cloud_key *, uint64_t ms); /* 0: never */
+void	 key_free(struct cloud *, struct cloud_key *);
+/* See to it that KEY is looked at with the next clock. */
+void	 key_due(struct cloud *, struct cloud_key *);
+
+/*
+ * cloud_top.c.
+ */
+/* "<metric>.<minute>": the metric, made if need be, and the minute. NULL: not so. */
+struct metric *top_metric(struct cloud *, const char *id, size_t len, uint64_t *minute);
+int	 top_init(struct cloud *);
+void	 top_enroll(struct cloud *, struct cloud_key *);
+void	 top_withdraw(struct cloud *, struct cloud_key *);
+struct cloud_key *top_key(struct cloud *, enum top, uint64_t minute);
+
+/* cloud_feed.c. */
+void	 feed_forget(struct cloud *, const struct cloud_key *);
+
+/* cloud_take.c: go on with what cloud_rearm_all() began, so many keys. */
+void	 rearm_step(struct cloud *, unsigned keys);
+
+#endif

@@ -188,9 +188,10 @@ def test_file_byte_by_byte(fort, path):
 
 @files
 def test_file_after_a_question(fort, path):
-    """What came before it is answered first."""
+    """What came before it is answered first, but if it is from a browser, to whom nothing
+    is said."""
     answer, _ = ask(fort.port, b'*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n' + path.read_bytes())
-    assert answer.startswith(b'$2\r\nhi\r\n')
+    assert answer.startswith(b'$2\r\nhi\r\n') or path.stem == 'http' and answer == b''
 
 
 # ---- vectors
@@ -238,7 +239,7 @@ VECTORS = {
     'after quit': (b'PING\r\nQUIT\r\nPING\r\n', [PONG, b'+OK'], True),
     'zero bytes': (b'*2\r\n$4\r\nECHO\r\n$3\r\n\0\r\0\r\n', [b'$3', b'\0\r\0'], False),
     'post': (b'POST / HTTP/1.1\r\nHost: a\r\n\r\n', [], True),
-    'host': (b'PING\r\nHost: localhost\r\nPING\r\n', [PONG], True),
+    'host': (b'PING\r\nHost: localhost\r\nPING\r\n', None, True),
     'get': (b'GET / HTTP/1.1\r\nHost: localhost:6380\r\nAccept: */*\r\n\r\n', None, True),
     'post, array': (b'*1\r\n$4\r\nPOST\r\n', [], True),
 }
@@ -443,7 +444,7 @@ def test_never_reads(fort):
 def test_slow_reader_gets_all(fort):
     """One who reads slowly gets every answer, in order."""
     s = connect(fort.port)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     n = 3000
     text = b'y' * 1000
     said = b''.join(b'*2\r\n$4\r\nECHO\r\n$%d\r\n%06d%s\r\n' % (len(text) + 6, i, text) for i in range(n))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * reader.c -- questions: which keys they need, what the cache knows of these, what must
- * be looked up, and whose answer is complete. A question is answered as soon as its first
- * existing key is certain: all keys before that one are known to be missing.
+ * be looked up, and whose answer is complete. A question is answered as soon as its
+ * first existing key is certain: all keys before that one are known to be missing.
  *
  * A question costs 200 bytes until its answer, READER_OPEN_MAX are 13 MB; what it waits
  * for is in reader_int.h. Asking costs a hash per key, and a lock if it must be looked
@@ -218,8 +218,9 @@ recall(struct reader *r, struct question *q, const char *const *keys, unsigned n
 
 	for (q->n = 0; q->n < n; q->n++) {
 		struct waiter *w = &q->key[q->n];
-		struct lookup *l = cache_find(&r->cache, keys[q->n], field, cache_ms(r));
+		struct lookup *l;
 
+		l = cache_find(&r->cache, keys[q->n], field, cache_ms(r));
 		*w = (struct waiter){.question = q, .lookup = l};
 		if (l == NULL) {
 			unknown++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * reader_cache.c -- lookups by key and field: O(1) but for fields of one key, which share
- * a chain, so that forgetting a key finds them all. Hashes are seeded: keys hold bytes
- * from the wire.
+ * reader_cache.c -- lookups by key and field: O(1) but for fields of one key, which
+ * share a chain, so that forgetting a key finds them all. Hashes are seeded: keys hold
+ * bytes from the wire.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * reader_int.h -- between reader.c (questions), reader_cache.c (what is known or being
  * asked) and reader_link.c (the thread and its connections); and for their test.
  *
- * The unit of all three is a lookup: one key, and maybe a field, that is looked up on its
- * node. Questions wait for lookups, the cache keeps them, the thread answers them.
+ * The unit of all three is a lookup: one key, and maybe a field, that is looked up on
+ * its node. Questions wait for lookups, the cache keeps them, the thread answers them.
  */
 #ifndef MCPROBE_READER_INT_H
 #define MCPROBE_READER_INT_H
@@ -32,7 +32,7 @@ enum lookup_result {
  */
 struct lookup {
 	/* fixed when it is made */
-	uint64_t deadline_ms; /* monotonic: then the answer is not waited for any more */
+	uint64_t deadline_ms; /* monotonic: so long the answer is waited for */
 	uint64_t hash;	      /* of the key alone */
 	const char *key, *field; /* in TEXT; FIELD NULL: GET */
 	size_t key_len, field_len;

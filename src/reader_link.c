@@ -6,8 +6,9 @@
  * front of the first lookups, in the same write.
  *
  * A lookup has until its deadline. When the oldest one of a connection passes it, when
- * the connection breaks or says something odd, all of its lookups are answered "unknown"
- * and it is made anew later; lookups that come before that are answered so at once.
+ * the connection breaks or says something odd, all of its lookups are answered
+ * "unknown" and it is made anew later; lookups that come before that are answered so at
+ * once.
  *
  * Only names are looked up blocking: of hosts by the resolver, of the master by its
  * sentinels, who have the same time as a node. With sentinels there is but one node.
@@ -151,7 +152,9 @@ static struct timeval
 timeval_of(uint64_t ms)
 {
 	return (struct timeval){
-		.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000),
+	};
 }
 
 /* A sentinel's answer, "HOST" and "PORT". 0, or -1. */
@@ -176,11 +179,14 @@ ask_sentinel(const struct links *l, const struct redis_address *a, uint64_t ms,
 {
 	uint64_t start_ms = now_ms();
 	struct timeval tv = timeval_of(ms);
-	redisContext *c = a->path != NULL ? redisConnectUnixWithTimeout(a->path, tv)
-					  : redisConnectWithTimeout(a->host, a->port, tv);
 	redisReply *r = NULL;
+	redisContext *c;
 	int rc = -1;
 
+	if (a->path != NULL)
+		c = redisConnectUnixWithTimeout(a->path, tv);
+	else
+		c = redisConnectWithTimeout(a->host, a->port, tv);
 	if (c == NULL || c->err != 0)
 		goto out;
 	ms -= now_ms() - start_ms < ms ? now_ms() - start_ms : ms;
@@ -209,8 +215,9 @@ find_master(struct links *l, char **host, int *port)
 	unsigned n = l->config->sentinels.n;
 
 	for (unsigned i = 0; i < n && (at_ms = now_ms()) < end_ms; i++) {
-		if (ask_sentinel(l, &l->config->sentinels.v[l->sentinel], end_ms - at_ms,
-			host, port) == 0)
+		const struct redis_address *a = &l->config->sentinels.v[l->sentinel];
+
+		if (ask_sentinel(l, a, end_ms - at_ms, host, port) == 0)
 			return 0;
 		l->sentinel = (l->sentinel + 1) % n;
 	}
@@ -427,8 +434,7 @@ take_reply(struct links *l, struct link *link, const redisReply *r)
 	struct lookup *k = STAILQ_FIRST(&link->asked);
 
 	if (k == NULL) {
-		lost(l, link, r->type == REDIS_REPLY_ERROR ? r->str : "it talks unasked",
-		    false);
+		lost(l, link, "it talks unasked", false);
 		return;
 	}
 	if (r->type == REDIS_REPLY_ERROR && begins(r->str, "NOAUTH")) {
@@ -540,7 +546,9 @@ prepare(struct links *l)
 		const struct lookup *k = STAILQ_FIRST(&link->asked);
 
 		l->poll[i + 1].fd = link->c != NULL ? link->c->fd : -1;
-		l->poll[i + 1].events = (short)(link->writing ? POLLIN | POLLOUT : POLLIN);
+		l->poll[i + 1].events = POLLIN;
+		if (link->writing)
+			l->poll[i + 1].events |= POLLOUT;
 		if (k != NULL && k->deadline_ms < first)
 			first = k->deadline_ms;
 	}
@@ -616,7 +624,8 @@ set_up(struct links *l, char *err, size_t errlen)
 	l->poll = calloc(l->n + 1, sizeof(*l->poll));
 	l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	l->back_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (l->link == NULL || l->poll == NULL || l->wake_fd == -1 || l->back_fd == -1) {
+	if (l->link == NULL || l->poll == NULL || l->wake_fd == -1 ||
+	    l->back_fd == -1) {
 		snprintf(err, errlen, "%s", strerror(errno));
 		return -1;
 	}
@@ -642,7 +651,7 @@ set_up(struct links *l, char *err, size_t errlen)
 	return 0;
 }
 
-/* Signals are control's, and a connection that breaks is seen where it is written to. */
+/* Signals are control's; a connection that breaks is seen where it is written to. */
 static int
 start(struct links *l)
 {

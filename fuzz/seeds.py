@@ -232,9 +232,58 @@ def capture():
     yield 'empty', b''
 
 
+def array(*words):
+    return b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(w), w) for w in words)
+
+
+def resp():
+    ping = array(b'PING')
+    texts = {
+        'ping': ping, 'pipeline': ping * 3 + b'PING\r\n' + array(b'GET', b'k') + b'get k\n',
+        'set': array(b'SET', b'k', b''), 'binary': array(b'SET', b'\r\n$1\r\n', bytes(range(20))),
+        'nothing': b'*-1\r\n*0\r\n*-10\r\n\r\n  \t\n' + ping, 'empty-name': array(b'') + ping,
+        'least': b'*-9223372036854775808\r\n' + ping, 'beyond-least': b'*-9223372036854775809\r\n',
+        'count-2g': b'*2147483648\r\n', 'count-many': b'*1048577\r\n', 'count-plus': b'*+1\r\n',
+        'count-blank': b'* 1\r\n', 'count-zero': b'*01\r\n', 'count-none': b'*\r\n',
+        'bulk-minus': b'*1\r\n$-1\r\n', 'bulk-minus-5': b'*2\r\n$4\r\nECHO\r\n$-5\r\n',
+        'bulk-512m': b'*1\r\n$536870913\r\n', 'bulk-long': b'*1\r\n$' + b'9' * 30 + b'\r\n',
+        'bulk-u64': b'*1\r\n$18446744073709551620\r\nPING\r\n',
+        'bulk-plus': b'*1\r\n$+4\r\nPING\r\n',
+        'bulk-zero': b'*1\r\n$04\r\nPING\r\n', 'bulk-text': b'*1\r\n$4x\r\nPING\r\n',
+        'bulk-other': b'*1\r\n:1\r\n', 'bulk-inline': b'*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n',
+        'bulk-unended': b'*1\r\n$4\r\nPINGxx' + ping, 'bare-lf': b'*1\n$4\nPING\n',
+        'cr-alone': b'*1\r$4\r\n', 'half': b'*3\r\n$3\r\nSET\r\n$10\r\nabc',
+        'line-long': b'a' * 200, 'count-long': b'*' + b'0' * 100,
+        'length-long': b'*1\r\n$' + b'0' * 100,
+        'quotes': b'set "a b\\x41\\n\\"" \'c\\\'d\' "" e\r\n', 'quotes-open': b'set "a\r\n',
+        'quotes-three': b'set """test-key""" test-value\r\n', 'quotes-glued': b'"a"b\n',
+        'nul': b'get a\0b\nPING\n', 'http': b'POST / HTTP/1.1\r\nHost: a\r\n\r\nPING',
+        'tls': b'\x16\3\1\2\0\1\0\1\xfc\3\3' + bytes(20), 'replies': b'+OK\r\n:1\r\n-ERR\r\n',
+        'many': array(*[b'%d' % i for i in range(40)]),
+    }
+    for name, text in texts.items():
+        yield name, b'\0\7' + text
+        if len(text) < 120:
+            yield name + '-small', b'\1\3' + text
+
+
+def glob():
+    for name, pattern, text in (
+            ('all', b'*', b'anything'), ('literal', b'ip.10.0.0.1', b'ip.10.0.0.1'),
+            ('prefix', b'ip.192.168.*', b'ip.192.168.7.1'), ('inner', b'*a*b*c', b'xxaxxbxxc'),
+            ('one', b'h?llo', b'hello'), ('class', b'h[ae]llo', b'hallo'),
+            ('not', b'h[^e]llo', b'hallo'), ('range', b'*[a-cx-z]*', b'--b--'),
+            ('backwards', b'[z-a]', b'q'), ('open', b'[ab', b'b'), ('empty-class', b'[]a]', b'a]'),
+            ('any-class', b'[^]', b'a'), ('dash', b'[a-]', b'^'), ('escape', b'a\\*b\\?', b'a*b?'),
+            ('class-escape', b'[\\]\\-]*', b']-'), ('end', b'a\\', b'a\\'),
+            ('slow', b'a*' * 30 + b'b', b'a' * 90), ('stars', b'*?' * 30, b'x' * 40),
+            ('high', b'[\x80-\xff]*', b'\x90\xc3'), ('nothing', b'', b'')):
+        yield name, bytes([len(pattern)]) + pattern + text
+
+
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
-    for make in (decode, engine, records, template, config, capture):
+    for make in (decode, engine, records, template, config, capture, resp, glob):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

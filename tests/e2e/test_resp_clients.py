@@ -25,7 +25,7 @@ from cloud import (Served, T, Tree, counters, flow_name, info_text, lines_of, re
                    same, serve, server, totals, wait_until)
 from conftest import COUNTERS, FOREVER, PROBE, SLOW
 
-ERROR = re.compile(r'\bERR\b|[Ee]rror|WRONGTYPE|NOAUTH|[Uu]nknown|failed|WARNING|Could not')
+ERROR = re.compile(r'\bERR\b|[Ee]rror|WRONGTYPE|NOAUTH|[Uu]nknown (command|sub)|failed|WARNING|Could not')
 
 
 class Office:
@@ -245,7 +245,9 @@ def test_cli_interactive(office, tmp_path, three):
         t.until(r'db0:keys=\d+')
         t.type('multi\r')
         t.until(r'\(TX\)> ')
-        t.type('ping\rexec\r')
+        t.type('ping\r')
+        t.until('QUEUED')
+        t.type('exec\r')
         t.until(r'1\) PONG')
         t.type('exit\r')
         assert os.waitpid(t.pid, 0)[1] == 0
@@ -515,7 +517,7 @@ def test_top_who_where(office, client):
     assert len(client.execute_command('TOP', 'ip', 'flows', 3)) == 6
     assert client.execute_command('WHO', '192.168.10.11') is None
     assert client.execute_command('WHERE', 'nobody') == []
-    for bad in (['TOP', 'ip', 'bytes', '-1'], ['TOP', 'ip', 'x', '3'], ['TOP'], ['WHO'], ['WHO', 'x', 'y'],
+    for bad in (['TOP', 'ip', 'bytes', 'x'], ['TOP', 'ip', 'x', '3'], ['TOP'], ['WHO'], ['WHO', 'x', 'y'],
                 ['TOP', 'nothing', 'bytes', '3']):
         with pytest.raises(redis.ResponseError):
             client.execute_command(*bad)

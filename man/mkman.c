@@ -119,6 +119,7 @@ print_counters(void)
 	print_counter_kind(COUNTER_KIND_IN);
 	print_counter_kind(COUNTER_KIND_FLOW);
 	print_counter_kind(COUNTER_KIND_DROP);
+	print_counter_kind(COUNTER_KIND_LOSS);
 	print_counter_kind(COUNTER_KIND_INFO);
 }
 

@@ -541,10 +541,13 @@ config_check_input(struct config *c, char *err, size_t errlen)
 	    !c->check_config)
 		return reason(err, errlen,
 		    "no input: give -i INTERFACE, -i FILE.pcap or -i - (see --help)");
-	if (c->live && c->speed > 0)
-		return reason(err, errlen, "--speed is for capture files");
-	if (c->live && c->stay)
-		return reason(err, errlen, "--stay is for capture files");
+	if (c->live && (c->speed > 0 || c->stay))
+		return reason(err, errlen,
+		    strcmp(c->interfaces.v[0], "any") == 0 ||
+			    if_nametoindex(c->interfaces.v[0]) != 0
+			? "%s is an interface: --stay and --speed are for capture files"
+			: "%s: no such file",
+		    c->interfaces.v[0]);
 	return 0;
 }
 

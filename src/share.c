@@ -35,7 +35,7 @@
 
 struct share {
 	struct share_setup s;
-	struct event *event;
+	struct events *events;
 	struct nodes *nodes;   /* NULL: no --redis */
 	struct cloud *cloud;   /* NULL: nobody could read it */
 	struct alive *alive;
@@ -162,7 +162,7 @@ share_published(void *arg, const char *channel, size_t clen, const void *msg, si
 {
 	struct share *s = arg;
 
-	event_relay(s->event, channel, clen, msg, len);
+	events_relay(s->events, channel, clen, msg, len);
 }
 
 /* nodes_setup.command: what can be said on the command channel */
@@ -212,8 +212,8 @@ share_interest(void *arg)
 	bool want;
 	unsigned i;
 
-	event_refresh(s->event);
-	want = event_wanted(s->event, EVENT_FLOW_NEW);
+	events_refresh(s->events);
+	want = events_wanted(s->events, EVENT_FLOW_NEW);
 	if (want == s->want_new)
 		return;
 	s->want_new = want;
@@ -233,12 +233,12 @@ share_make_event(struct share *s, char *err, size_t errlen)
 	const struct event_sink clients = {share_clients_want, share_clients_publish, s};
 	struct event_sink nodes = {NULL, nodes_publish, s->nodes};
 
-	s->event = event_new(&setup, err, errlen);
-	if (s->event == NULL)
+	s->events = events_new(&setup, err, errlen);
+	if (s->events == NULL)
 		return -1;
-	event_add_sink(s->event, &clients, false);
+	events_add_sink(s->events, &clients, false);
 	if (s->nodes != NULL)
-		event_add_sink(s->event, &nodes, true);
+		events_add_sink(s->events, &nodes, true);
 	return 0;
 }
 
@@ -325,6 +325,7 @@ share_make_commands(struct share *s, char *err, size_t errlen)
 		.cloud = s->cloud,
 		.alive = s->alive,
 		.fields = s->s.fields,
+		.own = s->s.counters,
 		.counters = share_counters,
 		.info = share_info,
 		.published = share_published,
@@ -377,7 +378,7 @@ share_free(struct share *s)
 		server_free(s->server);
 	commands_free(s->commands);
 	alive_free(s->alive);
-	event_free(s->event);
+	events_free(s->events);
 	nodes_free(s->nodes);
 	cloud_free(s->cloud);
 	if (s->password != NULL)
@@ -389,7 +390,7 @@ share_free(struct share *s)
 void
 share_chown(struct share *s, unsigned uid, unsigned gid)
 {
-	event_chown(s->event, uid, gid);
+	events_chown(s->events, uid, gid);
 	if (s->server != NULL)
 		server_chown(s->server, uid, gid);
 }
@@ -411,7 +412,7 @@ share_tick(struct share *s, bool frozen)
 {
 	s->ticks++;
 	if (s->ticks % SECOND_TICKS == 0)
-		event_flush(s->event);
+		events_flush(s->events);
 	if (s->cloud == NULL)
 		return;
 	if (!frozen) {
@@ -431,8 +432,8 @@ share_post(struct share *s, const struct post_head *head, const void *msg)
 			cloud_feed(s->cloud, msg);
 		break;
 	case POST_NEW:
-		if (event_wanted(s->event, EVENT_FLOW_NEW))
-			event_flow(s->event, EVENT_FLOW_NEW, msg);
+		if (events_wanted(s->events, EVENT_FLOW_NEW))
+			events_flow(s->events, EVENT_FLOW_NEW, msg);
 		break;
 	default: /* plugins' reports have nobody to read them yet */
 		break;
@@ -461,8 +462,8 @@ share_ended(struct share *s, struct worker *w, const struct flow *f)
 
 	if (s->cloud != NULL && flowdelta_make(&delta, f, worker_told(w, f)))
 		cloud_feed(s->cloud, &delta);
-	if (event_wanted(s->event, EVENT_FLOW_END))
-		event_flow(s->event, EVENT_FLOW_END, f);
+	if (events_wanted(s->events, EVENT_FLOW_END))
+		events_flow(s->events, EVENT_FLOW_END, f);
 }
 
 void
@@ -489,11 +490,11 @@ share_end(struct share *s)
 {
 	if (s->nodes != NULL)
 		nodes_end(s->nodes);
-	event_flush(s->event);
+	events_flush(s->events);
 }
 
 void
 share_reopen(struct share *s)
 {
-	event_reopen(s->event);
+	events_reopen(s->events);
 }

@@ -72,7 +72,7 @@ result "$(echo "$counters" | lacking)" "every counter is in mcprobe.8"
 result "$(grep -nE '^@[A-Z_]+@$|@VERSION@' "$page" "$file" "$cloud")" "no list is missing in the pages"
 
 # All defaults of the sample, read as a file, are what the probe has without it.
-trap 'rm -f docs.tmp' EXIT
+trap 'rm -f docs.tmp file.pcap' EXIT
 sed -n 's/^#\([a-z]\)/\1/p' "$sample" >docs.tmp
 result "$("$MCPROBE" -c docs.tmp --check-config 2>&1 | grep -v 'is fine')" \
     "the sample's defaults are accepted"
@@ -107,6 +107,7 @@ commands()
 	sed -n '/^```sh/,/^```/p; s/^    \(mcprobe -\)/\1/p' "$readme" |
 	    sed 's/  *#.*//; s/^sudo //'
 }
+: >file.pcap # what has no name of an interface must be there
 shown=$(commands | sed -n 's/.*| *\(mcprobe .*\)/\1/; s/ -c FILE//; /^mcprobe /p')
 bad=$(echo "$shown" | while read -r line; do
 	eval "set -- ${line#mcprobe }"

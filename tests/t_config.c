@@ -483,8 +483,9 @@ test_input(void **state)
 	bad("-i|lo|-i|x.pcap", "do not mix");
 	bad("-i|-|-i|any", "do not mix");
 	bad("-i|-|--pcap-file-list|x", "exclude each other");
-	bad("-i|any|--speed|2", "--speed is for capture files");
-	bad("-i|any|--stay", "--stay is for capture files");
+	bad("-i|lo|--speed|2", "--speed are for capture files");
+	bad("-i|lo|--stay", "lo is an interface");
+	bad("-i|absent.pcap|--stay", "absent.pcap: no such file");
 	good(&c, "--pcap-file-list|list");
 	assert_false(c.live);
 	config_clear(&c);

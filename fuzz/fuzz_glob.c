@@ -17,7 +17,7 @@
 const char fuzz_name[] = "glob";
 
 #define PATTERN_MAX 64
-#define TEXT_MAX    96
+#define TEXT_MAX 96
 
 struct element {
 	bool star;
@@ -28,12 +28,12 @@ struct element {
 static size_t
 read_class(struct element *e, const uint8_t *p, size_t i, size_t n)
 {
-	bool not = false;
+	bool inverse = false;
 	unsigned c, low, high;
 
 	i++;
 	if (i < n && p[i] == '^') {
-		not = true;
+		inverse = true;
 		i++;
 	}
 	while (i < n && p[i] != ']') {
@@ -53,7 +53,7 @@ read_class(struct element *e, const uint8_t *p, size_t i, size_t n)
 		i++;
 	}
 	for (c = 0; c < 256; c++)
-		e->set[c] ^= not;
+		e->set[c] ^= inverse;
 	return i < n ? i + 1 : n;
 }
 

@@ -6,9 +6,9 @@
  *	byte 1	how the third reading is cut, and what is fed before it looks
  *	rest	what a client sends
  *
- * The same requests and the same end are found when the bytes come as fast as the parser
- * takes them, one by one, and in pieces of any size; no limit is passed; memory is in
- * proportion to what has come; and what was found, written anew, is found again.
+ * The same requests and the same end are found when the bytes come as fast as the
+ * parser takes them, one by one, and in pieces of any size; no limit is passed; memory
+ * is in proportion to what has come; and what was found, written anew, is found again.
  */
 #include "fuzz.h"
 #include "resp.h"

@@ -90,8 +90,8 @@ same_secret(const char *secret, const char *text, size_t len)
 }
 
 bool
-client_authenticate(struct client *c, const char *user, size_t ulen, const char *password,
-    size_t len)
+client_authenticate(
+    struct client *c, const char *user, size_t ulen, const char *password, size_t len)
 {
 	struct server *s = c->server;
 	bool known = user == NULL || (ulen == 7 && memcmp(user, "default", 7) == 0);
@@ -190,11 +190,12 @@ client_line(const struct client *c, char *buf, size_t len)
 	if (c->in_multi)
 		snprintf(multi, sizeof(multi), "%u", c->nmulti);
 	if (c->library[0][0] != '\0' || c->library[1][0] != '\0')
-		snprintf(library, sizeof(library), " lib-name=%s lib-ver=%s", c->library[0],
-		    c->library[1]);
+		snprintf(library, sizeof(library), " lib-name=%s lib-ver=%s",
+		    c->library[0], c->library[1]);
 	n = snprintf(buf, len,
-	    "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 sub=%u "
-	    "psub=%u ssub=0 multi=%s qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=0 "
+	    "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 "
+	    "sub=%u psub=%u ssub=0 multi=%s qbuf=%zu qbuf-free=%zu argv-mem=%zu "
+	    "multi-mem=%zu rbs=0 "
 	    "rbp=%zu obl=0 oll=%d omem=%zu tot-mem=%zu events=%s%s cmd=%s user=default "
 	    "redir=-1 resp=%u%s\n",
 	    (unsigned long long)c->id, c->address, c->local, c->fd, c->name,
@@ -204,7 +205,8 @@ client_line(const struct client *c, char *buf, size_t len)
 	    c->nsubscriptions[SUBSCRIPTION_PATTERN], multi, c->parser.len,
 	    c->parser.cap - c->parser.len, c->argv_bytes, c->multi_bytes, c->queued_max,
 	    c->queued > 0, c->queued, line_memory(c), c->reading ? "r" : "",
-	    c->writing ? "w" : "", c->cmd[0] != '\0' ? c->cmd : "NULL", c->proto, library);
+	    c->writing ? "w" : "", c->cmd[0] != '\0' ? c->cmd : "NULL", c->proto,
+	    library);
 	if (n < 0)
 		return 0;
 	return (size_t)n < len ? (size_t)n : len > 0 ? len - 1 : 0;

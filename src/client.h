@@ -50,9 +50,9 @@ void	 reply_array_close(struct client *, size_t n);
 size_t	 reply_waiting(const struct client *);
 
 /*
- * A command that cannot answer at once calls client_wait(): nothing more is read from the
- * client until client_done(). GONE is called instead if the client goes before; then it
- * must not be touched any more. Other clients are served meanwhile.
+ * A command that cannot answer at once calls client_wait(): nothing more is read from
+ * the client until client_done(). GONE is called instead if the client goes before;
+ * then it must not be touched any more. Other clients are served meanwhile.
  */
 void	 client_wait(struct client *, void (*gone)(void *arg), void *arg);
 void	 client_done(struct client *);
@@ -104,8 +104,8 @@ void	 client_multi_end(struct client *);
 
 /*
  * Subscriptions. The functions send the confirmation themselves, whatever CLIENT REPLY
- * says. CHANNEL NULL: from all. False: too many, a name longer than GLOB_MAX (glob.h), or
- * no memory; then nothing was sent, the caller answers with an error.
+ * says. CHANNEL NULL: from all. False: too many, a name longer than GLOB_MAX (glob.h),
+ * or no memory; then nothing was sent, the caller answers with an error.
  */
 bool	 client_subscribe(struct client *, const char *channel, size_t len, bool pattern);
 void	 client_unsubscribe(struct client *, const char *channel, size_t len, bool pattern);

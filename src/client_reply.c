@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * client_reply.c -- replies, in RESP2 or RESP3, into the client's output. Bytes are
- * copied once, into evbuffers that are handed on whole: an array whose length comes last
- * is written aside and moved behind its head.
+ * copied once, into evbuffers that are handed on whole: an array whose length comes
+ * last is written aside and moved behind its head.
  *
  * Bounds: what waits for one client and for all (server_int.h). Beyond them a client is
  * cut off at once; its replies from then on lead nowhere.
@@ -16,9 +16,9 @@
 
 #include "server_int.h"
 
-#define ERROR_MAX  1024 /* bytes of an error's text */
-#define SHORT_BULK 512	/* put together before it is added */
-#define HEAD_MAX   32
+#define ERROR_MAX 1024 /* bytes of an error's text */
+#define SHORT_BULK 512 /* put together before it is added */
+#define HEAD_MAX 32
 
 /*
  * Output
@@ -185,7 +185,8 @@ reply_int(struct client *c, int64_t n)
 {
 	char text[HEAD_MAX];
 
-	client_put(c, text, (size_t)snprintf(text, sizeof(text), ":%lld\r\n", (long long)n));
+	client_put(
+	    c, text, (size_t)snprintf(text, sizeof(text), ":%lld\r\n", (long long)n));
 }
 
 void
@@ -260,7 +261,8 @@ reply_score(struct client *c, int64_t n)
 		reply_bulk_number(c, n);
 		return;
 	}
-	client_put(c, text, (size_t)snprintf(text, sizeof(text), ",%lld\r\n", (long long)n));
+	client_put(
+	    c, text, (size_t)snprintf(text, sizeof(text), ",%lld\r\n", (long long)n));
 }
 
 void

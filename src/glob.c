@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * glob.c -- Redis' patterns without recursion. When a text does not go on as the pattern
- * does, only the last star may take one byte more: an earlier one could only do what the
- * last does. So there is one place to go back to, and the cost is at most pattern times
- * text.
+ * glob.c -- Redis' patterns without recursion. When a text does not go on as the
+ * pattern does, only the last star may take one byte more: an earlier one could only do
+ * what the last does. So there is one place to go back to, and the cost is at most
+ * pattern times text.
  *
  * Odd patterns mean what they mean to Redis: a class that is not closed ends with the
- * pattern, [] matches nothing, [^] any byte, a range may be written backwards, in [a-] the
- * bracket is the range's end, and a backslash at the very end is itself.
+ * pattern, [] matches nothing, [^] any byte, a range may be written backwards, in [a-]
+ * the bracket is the range's end, and a backslash at the very end is itself.
  */
 #include "glob.h"
 
@@ -17,9 +17,9 @@ match_class(const unsigned char **p, const unsigned char *end, unsigned char c)
 {
 	const unsigned char *s = *p + 1;
 	unsigned char low, high;
-	bool not = s < end && *s == '^', match = false;
+	bool inverse = s < end && *s == '^', match = false;
 
-	if (not)
+	if (inverse)
 		s++;
 	for (; s < end && *s != ']'; s++) {
 		if (*s == '\\' && end - s >= 2) {
@@ -35,7 +35,7 @@ match_class(const unsigned char **p, const unsigned char *end, unsigned char c)
 		}
 	}
 	*p = s < end ? s + 1 : end;
-	return match != not;
+	return match != inverse;
 }
 
 /* Does what stands at *P, no star, take byte C? *P goes past it. */
@@ -59,7 +59,8 @@ glob_match(const char *pattern, size_t plen, const char *text, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)pattern, *pend = p + plen;
 	const unsigned char *t = (const unsigned char *)text, *tend = t + len;
-	const unsigned char *star = NULL, *back = NULL; /* behind the last star, its text */
+	const unsigned char *star = NULL; /* behind the last star */
+	const unsigned char *back = NULL; /* what it has not taken yet */
 
 	while (t < tend) {
 		if (p < pend && *p == '*') {

@@ -3,13 +3,13 @@
  * resp.c -- the writer, and the parser of requests.
  *
  * A request is read where it lies: arguments point into the buffer, those of an inline
- * line are unescaped in place (they only get shorter). What was read of a request that is
- * not whole is not read again: AT stands behind the last whole element, SEEN behind the
- * bytes that were searched for the end of a line. So the cost is a small constant for each
- * byte, however they are cut, and what is found does not depend on the cuts.
+ * line are unescaped in place (they only get shorter). What was read of a request that
+ * is not whole is not read again: AT stands behind the last whole element, SEEN behind
+ * the bytes that were searched for the end of a line. So the cost is a small constant
+ * for each byte, however they are cut, and what is found does not depend on the cuts.
  *
- * Memory: the buffer is at most limits.total; two words for each argument that has begun.
- * Both go back when nothing waits.
+ * Memory: the buffer is at most limits.total; two words for each argument that has
+ * begun. Both go back when nothing waits.
  */
 #include "resp.h"
 
@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAP_MIN	   256
-#define CAP_KEEP   4096 /* of a buffer with nothing in it */
-#define ARGS_KEEP  64
+#define CAP_MIN 256
+#define CAP_KEEP 4096 /* of a buffer with nothing in it */
+#define ARGS_KEEP 64
 #define DIGITS_MAX 20 /* of a 64-bit number with its sign */
 
 /*
@@ -305,8 +305,8 @@ parser_done(struct resp_parser *r)
 }
 
 /*
- * The number of a length line, as strict as Redis: no blanks, no plus, no zeros before it,
- * nothing that 64 bits do not hold.
+ * The number of a length line, as strict as Redis: no blanks, no plus, no zeros before
+ * it, nothing that 64 bits do not hold.
  */
 static bool
 read_number(const char *p, size_t len, int64_t *n)
@@ -329,8 +329,9 @@ read_number(const char *p, size_t len, int64_t *n)
 }
 
 /*
- * The length line at AT, *LEN bytes without its end, which is CR and any byte: the caller
- * says what is wrong, and looks at that byte by read_length(). RESP_REQUEST: it is whole.
+ * The length line at AT, *LEN bytes without its end, which is CR and any byte: the
+ * caller says what is wrong, and looks at that byte by read_length(). RESP_REQUEST: it
+ * is whole.
  */
 static enum resp_result
 read_line(struct resp_parser *r, size_t *len, const char *too_big)
@@ -391,7 +392,8 @@ read_bulk_head(struct resp_parser *r)
 		return result;
 	type = (unsigned char)r->buf[r->at];
 	if (type != '$') {
-		snprintf(r->text, sizeof(r->text), "Protocol error: expected '$', got '%c'",
+		snprintf(r->text, sizeof(r->text),
+		    "Protocol error: expected '$', got '%c'",
 		    type < ' ' || type > '~' ? '?' : type);
 		return parser_fail(r, r->text);
 	}
@@ -419,7 +421,8 @@ read_bulk(struct resp_parser *r)
 		return parser_more(r);
 	/* Redis does not look; what is not where it belongs is better not guessed at */
 	if (r->buf[end] != '\r' || r->buf[end + 1] != '\n')
-		return parser_fail(r, "Protocol error: bulk string longer than its length");
+		return parser_fail(
+		    r, "Protocol error: bulk string longer than its length");
 	r->at = end + 2;
 	r->bulk = -1;
 	r->want--;
@@ -511,7 +514,8 @@ read_word(const char **p, const char *end, size_t *len)
 static enum resp_result
 read_words(struct resp_parser *r, size_t len)
 {
-	const char *p = r->buf + r->at, *end = p + len, *nul = memchr(p, '\0', len), *start;
+	const char *p = r->buf + r->at, *end = p + len, *nul = memchr(p, '\0', len),
+		   *start;
 	size_t n;
 
 	if (nul != NULL)
@@ -523,8 +527,8 @@ read_words(struct resp_parser *r, size_t len)
 			return RESP_REQUEST;
 		start = p;
 		if (!read_word(&p, end, &n))
-			return parser_fail(r,
-			    "Protocol error: unbalanced quotes in request");
+			return parser_fail(
+			    r, "Protocol error: unbalanced quotes in request");
 		if (r->nstart == r->limits.args || n > r->limits.bulk)
 			return parser_fail(r, "Protocol error: too big inline request");
 		if (!parser_add(r, (size_t)(start - r->buf), n))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * resp.h -- the Redis protocol's bytes (RESP2, RESP3): a growing buffer to write requests
- * and replies to, and a parser of requests, arrays or inline lines, that knows no socket.
+ * resp.h -- the Redis protocol's bytes (RESP2, RESP3): a growing buffer to write
+ * requests and replies to, and a parser of requests, arrays or inline lines, that knows
+ * no socket.
  */
 #ifndef MCPROBE_RESP_H
 #define MCPROBE_RESP_H
@@ -32,8 +33,8 @@ void	 resp_bulk_number(struct respbuf *, int64_t); /* its digits as a bulk strin
 void	 resp_simple(struct respbuf *, char type, const char *text); /* '+', '-': one line */
 
 /*
- * Reading requests. Limits are the caller's; memory is taken for bytes that have arrived,
- * never for what a length announces.
+ * Reading requests. Limits are the caller's; memory is taken for bytes that have
+ * arrived, never for what a length announces.
  */
 struct resp_arg {
 	const char *p; /* borrowed until the next resp_ call on the parser */
@@ -75,9 +76,10 @@ void	 resp_parser_init(struct resp_parser *, const struct resp_limits *);
 void	 resp_parser_clear(struct resp_parser *);
 
 /*
- * Add bytes. False: more than the limits allow to wait, or no memory; then none was taken.
- * limits.total - resp_pending() fit in any case, and that is never 0 after RESP_MORE. Who
- * feeds only after RESP_MORE pays for each byte a bounded number of times.
+ * Add bytes. False: more than the limits allow to wait, or no memory; then none was
+ * taken. limits.total - resp_pending() fit in any case, and that is never 0 after
+ * RESP_MORE. Who feeds only after RESP_MORE pays for each byte a bounded number of
+ * times.
  */
 bool	 resp_feed(struct resp_parser *, const void *, size_t);
 

@@ -87,7 +87,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 static int
-server_init(struct server *s, const struct server_setup *setup, char *err, size_t errlen)
+server_init(
+    struct server *s, const struct server_setup *setup, char *err, size_t errlen)
 {
 	s->base = setup->base;
 	s->counters = setup->counters;

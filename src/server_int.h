@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * server_int.h -- what the files of the server and of its clients share. The server owns
- * listeners, clients and the registry of channels.
+ * server_int.h -- what the files of the server and of its clients share. The server
+ * owns listeners, clients and the registry of channels.
  *
  * A client goes in two steps. client_drop() closes its socket, now; whoever is at work
  * with it, a command or a walk through subscribers, goes on with a dead client whose
- * replies lead nowhere. From the loop, with nothing else on the stack, server_reap() tells
- * a command that waited, takes it out of the registry and frees it.
+ * replies lead nowhere. From the loop, with nothing else on the stack, server_reap()
+ * tells a command that waited, takes it out of the registry and frees it.
  */
 #ifndef MCPROBE_SERVER_INT_H
 #define MCPROBE_SERVER_INT_H

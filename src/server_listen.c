@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * server_listen.c -- where clients come in: TCP and unix sockets, and who is turned away
- * at the door.
+ * server_listen.c -- where clients come in: TCP and unix sockets, and who is turned
+ * away at the door.
  *
  * Without a password only this machine may come in, whatever the address listened on
  * (protected mode, as Redis has it).
@@ -25,13 +25,13 @@
 #include "log.h"
 #include "server_int.h"
 
-#define BACKLOG	     511
-#define ACCEPTS	     64 /* in one turn */
-#define KEEPALIVE_S  300
-#define PORT_TRIES   8
+#define BACKLOG 511
+#define ACCEPTS 64 /* in one turn */
+#define KEEPALIVE_S 300
+#define PORT_TRIES 8
 
-#define DENIED                                                                       \
-	"-DENIED mcprobe runs in protected mode: it has no password, so it answers " \
+#define DENIED                                                                         \
+	"-DENIED mcprobe runs in protected mode: it has no password, so it answers "   \
 	"clients on its own machine only. Set --resp-password-file to let others in, " \
 	"or connect through 127.0.0.1, ::1 or a unix socket.\r\n"
 #define TOO_MANY "-ERR max number of clients reached\r\n"
@@ -46,14 +46,15 @@ union address {
 bool
 peer_is_local(const struct sockaddr *sa)
 {
+	const struct in_addr *a4;
 	const struct in6_addr *a6;
 
 	switch (sa->sa_family) {
 	case AF_UNIX:
 		return true;
 	case AF_INET:
-		return ntohl(((const struct sockaddr_in *)(const void *)sa)
-			   ->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+		a4 = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+		return ntohl(a4->s_addr) >> 24 == IN_LOOPBACKNET;
 	case AF_INET6:
 		a6 = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
 		if (IN6_IS_ADDR_V4MAPPED(a6))
@@ -177,8 +178,8 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 			break;
 		let_in(l, client, &peer);
 	}
-	if (i < ACCEPTS && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-			       errno == ENOMEM))
+	if (i < ACCEPTS &&
+	    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
 		listen_pause(l->server);
 }
 
@@ -215,7 +216,8 @@ listener_new(struct server *s, int fd)
 	l->server = s;
 	l->fd = fd;
 	l->event = event_new(s->base, fd, EV_READ | EV_PERSIST, on_accept, l);
-	if (l->event == NULL || listen(fd, BACKLOG) < 0 || event_add(l->event, NULL) < 0) {
+	if (l->event == NULL || listen(fd, BACKLOG) < 0 ||
+	    event_add(l->event, NULL) < 0) {
 		listener_free(l);
 		return NULL;
 	}
@@ -259,8 +261,8 @@ static int
 resolve(const char *host, const char *port, struct addrinfo **list, char *err,
     size_t errlen)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-	    .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo hints = {
+	    .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	int rc = getaddrinfo(host, port, &hints, list);
 
 	if (rc != 0)
@@ -277,7 +279,8 @@ have_listener(const struct server *s, const struct addrinfo *ai)
 	union address a;
 
 	memset(&a, 0, sizeof(a));
-	memcpy(&a, ai->ai_addr, ai->ai_addrlen < sizeof(a) ? ai->ai_addrlen : sizeof(a));
+	memcpy(
+	    &a, ai->ai_addr, ai->ai_addrlen < sizeof(a) ? ai->ai_addrlen : sizeof(a));
 	address_text(&a, text, sizeof(text));
 	TAILQ_FOREACH (l, &s->listeners, next)
 		if (strcmp(l->address, text) == 0)
@@ -362,8 +365,8 @@ listen_address(struct server *s, const char *spec, char *err, size_t errlen)
 	}
 	memcpy(host, spec, len);
 	host[len] = '\0';
-	return listen_host(s, strcmp(host, "*") == 0 ? NULL : host, colon + 1, false, err,
-	    errlen);
+	return listen_host(
+	    s, strcmp(host, "*") == 0 ? NULL : host, colon + 1, false, err, errlen);
 }
 
 /* Is PATH a socket nobody listens at? Then it goes. */
@@ -425,7 +428,8 @@ listen_unix(struct server *s, const char *path, char *err, size_t errlen)
 	int fd;
 
 	if (strlen(path) == 0 || strlen(path) >= sizeof(un.sun_path)) {
-		snprintf(err, errlen, "a path of 1 to %zu bytes", sizeof(un.sun_path) - 1);
+		snprintf(
+		    err, errlen, "a path of 1 to %zu bytes", sizeof(un.sun_path) - 1);
 		errno = EINVAL;
 		return -1;
 	}
@@ -476,7 +480,8 @@ listen_addresses(struct server *s)
 }
 
 int
-listen_open(struct server *s, const struct server_setup *setup, char *err, size_t errlen)
+listen_open(
+    struct server *s, const struct server_setup *setup, char *err, size_t errlen)
 {
 	char why[128] = "";
 	unsigned i;

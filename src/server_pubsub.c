@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * server_pubsub.c -- who listens to what: channels and patterns by name, subscriptions by
- * client and channel, so that nothing is searched through but a client's own list when it
- * leaves. Tables are uthash's with a seeded hash: names are the clients'.
+ * server_pubsub.c -- who listens to what: channels and patterns by name, subscriptions
+ * by client and channel, so that nothing is searched through but a client's own list
+ * when it leaves. Tables are uthash's with a seeded hash: names are the clients'.
  *
- * A message costs one look-up, a comparison per pattern, and a copy per client that gets
- * it. Names are GLOB_MAX bytes at most, patterns limits.patterns: a client holds at most
- * CLIENT_SUBSCRIPTIONS times half a kilobyte.
+ * A message costs one look-up, a comparison per pattern, and a copy per client that
+ * gets it. Names are GLOB_MAX bytes at most, patterns limits.patterns: a client holds
+ * at most CLIENT_SUBSCRIPTIONS times half a kilobyte.
  */
 #define HASH_NONFATAL_OOM 1 /* before uthash.h: hh.tbl of what was not added is NULL */
 
@@ -56,8 +56,8 @@ hash_of(const struct server *s, const void *p, size_t len)
 }
 
 static struct channel *
-channel_find(const struct server *s, enum subscription_kind kind, const char *name,
-    size_t len)
+channel_find(
+    const struct server *s, enum subscription_kind kind, const char *name, size_t len)
 {
 	struct channel *ch;
 	unsigned hash = hash_of(s, name, len);
@@ -112,7 +112,8 @@ subscription_find(struct client *c, struct channel *ch)
 	unsigned hash = hash_of(c->server, &key, sizeof(key));
 	struct subscription *sub;
 
-	HASH_FIND_BYHASHVALUE(hh, c->server->subscriptions, &key, sizeof(key), hash, sub);
+	HASH_FIND_BYHASHVALUE(
+	    hh, c->server->subscriptions, &key, sizeof(key), hash, sub);
 	return sub;
 }
 
@@ -192,7 +193,8 @@ confirm(struct client *c, const char *word, const char *name, size_t len)
 bool
 client_subscribe(struct client *c, const char *name, size_t len, bool pattern)
 {
-	enum subscription_kind kind = pattern ? SUBSCRIPTION_PATTERN : SUBSCRIPTION_CHANNEL;
+	enum subscription_kind kind =
+	    pattern ? SUBSCRIPTION_PATTERN : SUBSCRIPTION_CHANNEL;
 	struct server *s = c->server;
 	struct channel *ch;
 	bool first;
@@ -238,7 +240,8 @@ unsubscribe_all(struct client *c, enum subscription_kind kind)
 void
 client_unsubscribe(struct client *c, const char *name, size_t len, bool pattern)
 {
-	enum subscription_kind kind = pattern ? SUBSCRIPTION_PATTERN : SUBSCRIPTION_CHANNEL;
+	enum subscription_kind kind =
+	    pattern ? SUBSCRIPTION_PATTERN : SUBSCRIPTION_CHANNEL;
 	struct subscription *sub;
 	struct channel *ch;
 
@@ -295,8 +298,8 @@ text_rest(struct server *s)
 }
 
 unsigned
-server_publish(struct server *s, const char *channel, size_t clen, const void *msg,
-    size_t len)
+server_publish(
+    struct server *s, const char *channel, size_t clen, const void *msg, size_t len)
 {
 	struct respbuf *b = &s->text;
 	struct channel *ch, *next;
@@ -415,8 +418,8 @@ is_secret(const struct resp_arg *a)
 }
 
 void
-server_monitor(struct server *s, const struct client *c, const struct resp_arg *args,
-    unsigned n)
+server_monitor(
+    struct server *s, const struct client *c, const struct resp_arg *args, unsigned n)
 {
 	uint64_t now = clock_us(CLOCK_REALTIME);
 	struct client *m;
@@ -428,8 +431,8 @@ server_monitor(struct server *s, const struct client *c, const struct resp_arg *
 		return;
 	len = snprintf(head, sizeof(head), "+%llu.%06llu [0 %s%.*s]",
 	    (unsigned long long)(now / 1000000), (unsigned long long)(now % 1000000),
-	    c->unix_socket ? "unix:" : "", c->unix_socket ? (int)strlen(c->address) - 2 : -1,
-	    c->address);
+	    c->unix_socket ? "unix:" : "",
+	    c->unix_socket ? (int)strlen(c->address) - 2 : -1, c->address);
 	resp_bytes(&s->text, head, (size_t)len);
 	for (i = 0; i < n; i++)
 		put_quoted(&s->text, &args[i]);

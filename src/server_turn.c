@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * server_turn.c -- a client's socket: reading, its turn to have requests run, writing, and
- * its end.
+ * server_turn.c -- a client's socket: reading, its turn to have requests run, writing,
+ * and its end.
  *
- * Bytes go from the socket into the parser only when that needs them, and a request is run
- * only while little output waits, no command of this client is at work elsewhere, and its
- * turn is not over: limits on commands and time, then the loop looks at all other sockets
- * before it comes back. Replies of a turn go out in one write at its end; what is said to
- * a client outside of its turn goes out when the loop comes round.
+ * Bytes go from the socket into the parser only when that needs them, and a request is
+ * run only while little output waits, no command of this client is at work elsewhere,
+ * and its turn is not over: limits on commands and time, then the loop looks at all
+ * other sockets before it comes back. Replies of a turn go out in one write at its end;
+ * what is said to a client outside of its turn goes out when the loop comes round.
  */
 #include <errno.h>
 #include <poll.h>
@@ -26,7 +26,7 @@
 #include "server_int.h"
 
 #define DISCARD_MAX (1024 * 1024) /* bytes of a client that was told to go */
-#define TOLD_US	    60000000
+#define TOLD_US 60000000
 
 static void client_turn(struct client *);
 
@@ -188,8 +188,8 @@ is_browser(struct server *s, const struct client *c, const struct resp_arg *arg)
 		return false;
 	if (s->told_us == 0 || now - s->told_us >= TOLD_US) {
 		s->told_us = now;
-		log_warn("%s speaks HTTP to the port of Redis clients: cut off",
-		    c->address);
+		log_warn(
+		    "%s speaks HTTP to the port of Redis clients: cut off", c->address);
 	}
 	return true;
 }
@@ -198,9 +198,9 @@ is_browser(struct server *s, const struct client *c, const struct resp_arg *arg)
 static bool
 has_subcommands(const struct resp_arg *a)
 {
-	static const char *const list[] = {"acl", "client", "cluster", "command", "config",
-	    "debug", "function", "latency", "memory", "module", "object", "pubsub",
-	    "script", "slowlog"};
+	static const char *const list[] = {"acl", "client", "cluster", "command",
+	    "config", "debug", "function", "latency", "memory", "module", "object",
+	    "pubsub", "script", "slowlog"};
 	size_t i;
 
 	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++)
@@ -438,9 +438,9 @@ client_free(struct client *c)
 }
 
 /*
- * Nothing is read from a client whose command waits, so its socket is looked at. One that
- * only sends no more (its side is shut, or it closed and does not know yet) has its answer
- * for HALF_MS; it is an error that says nobody will read it.
+ * Nothing is read from a client whose command waits, so its socket is looked at. One
+ * that only sends no more (its side is shut, or it closed and does not know yet) has
+ * its answer for HALF_MS; it is an error that says nobody will read it.
  */
 static void
 tick_waiting(struct client *c)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * server_rig.h -- a real server on a free port, with a few commands of its own in place of
- * the probe's, and clients that speak to it through sockets in the same loop. Nothing
- * here measures time; DEADLINE_S only ends what would wait for ever.
+ * server_rig.h -- a real server on a free port, with a few commands of its own in place
+ * of the probe's, and clients that speak to it through sockets in the same loop.
+ * Nothing here measures time; DEADLINE_S only ends what would wait for ever.
  */
 #ifndef MCPROBE_SERVER_RIG_H
 #define MCPROBE_SERVER_RIG_H

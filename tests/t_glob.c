@@ -94,7 +94,8 @@ test_match(void **state)
 			memcpy(t, cases[i].text, len);
 		if (glob_match(p, plen, t, len) != cases[i].match)
 			fail_msg("%s %s %s", cases[i].pattern,
-			    cases[i].match ? "must match" : "must not match", cases[i].text);
+			    cases[i].match ? "must match" : "must not match",
+			    cases[i].text);
 		free(p);
 		free(t);
 	}
@@ -147,7 +148,8 @@ test_prefix(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
 		bool exact = !v[i].exact;
-		size_t n = glob_prefix(v[i].pattern, strlen(v[i].pattern), prefix, &exact);
+		size_t n =
+		    glob_prefix(v[i].pattern, strlen(v[i].pattern), prefix, &exact);
 
 		assert_int_equal(n, strlen(v[i].prefix));
 		assert_memory_equal(prefix, v[i].prefix, n);

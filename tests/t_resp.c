@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_resp.c -- what the writer writes; what requests are found in bytes, whole, cut in two
- * at each place, and byte by byte. What is refused is refused in Redis' own words.
+ * t_resp.c -- what the writer writes; what requests are found in bytes, whole, cut in
+ * two at each place, and byte by byte. What is refused is refused in Redis' own words.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,8 +93,8 @@ parse(const struct resp_limits *limits, const char *bytes, size_t len, size_t cu
 }
 
 static void
-expect(const char *name, const struct resp_limits *limits, const char *bytes, size_t len,
-    const char *want)
+expect(const char *name, const struct resp_limits *limits, const char *bytes,
+    size_t len, const char *want)
 {
 	struct found f;
 	size_t cut;
@@ -116,15 +116,15 @@ expect(const char *name, const struct resp_limits *limits, const char *bytes, si
 
 /* --- vectors --- */
 
-#define MBULK  "!Protocol error: invalid multibulk length"
-#define BULK   "!Protocol error: invalid bulk length"
+#define MBULK "!Protocol error: invalid multibulk length"
+#define BULK "!Protocol error: invalid bulk length"
 #define QUOTES "!Protocol error: unbalanced quotes in request"
 #define LONGER "!Protocol error: bulk string longer than its length"
-#define PING   "*1\r\n$4\r\nPING\r\n"
+#define PING "*1\r\n$4\r\nPING\r\n"
 
-#define V(bytes, want)                           \
-	{                                        \
-		bytes, sizeof(bytes) - 1, want   \
+#define V(bytes, want)                         \
+	{                                      \
+		bytes, sizeof(bytes) - 1, want \
 	}
 
 static const struct vector {
@@ -182,7 +182,8 @@ static const struct vector {
     V("*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$-10\r\n", BULK),
     /* what is not a bulk string */
     V("*1\r\n:1\r\n", "!Protocol error: expected '$', got ':'"),
-    V("*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n", "!Protocol error: expected '$', got 'f'"),
+    V("*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n",
+	"!Protocol error: expected '$', got 'f'"),
     V("*1\r\nfoo\r\n", "!Protocol error: expected '$', got 'f'"),
     V("*1\r\n*1\r\n", "!Protocol error: expected '$', got '*'"),
     V("*1\r\n\r\n", "!Protocol error: expected '$', got '?'"),
@@ -297,8 +298,8 @@ test_long_lines(void **state)
 				size_t n = sizeof(filler) - at;
 
 				assert_int_equal(resp_next(&r), RESP_MORE);
-				assert_true(resp_feed(
-				    &r, filler + at, step < n ? step : n));
+				assert_true(
+				    resp_feed(&r, filler + at, step < n ? step : n));
 				if (resp_next(&r) == RESP_ERROR)
 					break;
 			}
@@ -382,9 +383,10 @@ test_stream(void **state)
 static void
 test_writer(void **state)
 {
-	static const char want[] = "*3\r\n$0\r\n\r\n$3\r\na\0b\r\n$2\r\n-7\r\n"
-				   "+OK\r\n-ERR no\r\n:9223372036854775807\r\n"
-				   "$20\r\n-9223372036854775808\r\n%0\r\n$2\r\nhi\r\nraw";
+	static const char want[] =
+	    "*3\r\n$0\r\n\r\n$3\r\na\0b\r\n$2\r\n-7\r\n"
+	    "+OK\r\n-ERR no\r\n:9223372036854775807\r\n"
+	    "$20\r\n-9223372036854775808\r\n%0\r\n$2\r\nhi\r\nraw";
 	struct respbuf b;
 	unsigned i;
 

@@ -49,7 +49,8 @@ test_replies_off(void **state)
 	fd = dial();
 	say(fd, "reply skip\r\nping\r\necho a\r\n");
 	hear(fd, "$1\r\na\r\n");
-	say(fd, "reply off\r\nping\r\ntypes\r\nreply skip\r\nping\r\nping\r\nreply on\r\n");
+	say(fd,
+	    "reply off\r\nping\r\ntypes\r\nreply skip\r\nping\r\nping\r\nreply on\r\n");
 	hear(fd, "+OK\r\n");
 	/* what is pushed comes all the same */
 	say(fd, "hello 3\r\nreply off\r\nsubscribe c\r\n");
@@ -77,7 +78,8 @@ test_protocol(void **state)
 	    {"*-10\r\n*0\r\n" PING, "+PONG\r\n", true},
 	    {"*1\r\n$0\r\n\r\n", "-ERR unknown command\r\n", true},
 	    {"\x01\x02\x03\r\n", "-ERR unknown command\r\n", true},
-	    {"*3000000000\r\n", "-ERR Protocol error: invalid multibulk length\r\n", false},
+	    {"*3000000000\r\n", "-ERR Protocol error: invalid multibulk length\r\n",
+		false},
 	    {"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$-10\r\n",
 		"-ERR Protocol error: invalid bulk length\r\n", false},
 	    {"*1\r\n:1\r\n", "-ERR Protocol error: expected '$', got ':'\r\n", false},
@@ -299,10 +301,11 @@ test_local(void **state)
 	for (i = 0; i < COUNT(v); i++) {
 		memset(&ss, 0, sizeof(ss));
 		ss.ss_family = (sa_family_t)v[i].family;
-		assert_int_equal(inet_pton(v[i].family, v[i].text,
-				     v[i].family == AF_INET
-					 ? (void *)&((struct sockaddr_in *)&ss)->sin_addr
-					 : (void *)&((struct sockaddr_in6 *)&ss)->sin6_addr),
+		assert_int_equal(
+		    inet_pton(v[i].family, v[i].text,
+			v[i].family == AF_INET
+			    ? (void *)&((struct sockaddr_in *)&ss)->sin_addr
+			    : (void *)&((struct sockaddr_in6 *)&ss)->sin6_addr),
 		    1);
 		if (peer_is_local((struct sockaddr *)&ss) != v[i].local)
 			fail_msg("%s", v[i].text);
@@ -325,8 +328,8 @@ outer_address(char *text, size_t len)
 	for (a = list; a != NULL && !found; a = a->ifa_next)
 		found = a->ifa_addr != NULL && a->ifa_addr->sa_family == AF_INET &&
 		    (a->ifa_flags & IFF_UP) && !peer_is_local(a->ifa_addr) &&
-		    inet_ntop(AF_INET, &((struct sockaddr_in *)a->ifa_addr)->sin_addr, text,
-			(socklen_t)len) != NULL;
+		    inet_ntop(AF_INET, &((struct sockaddr_in *)a->ifa_addr)->sin_addr,
+			text, (socklen_t)len) != NULL;
 	freeifaddrs(list);
 	return found;
 }
@@ -489,7 +492,10 @@ test_output(void **state)
 static void
 test_pause(void **state)
 {
-	enum { REQUESTS = 500, BYTES = 50000, REPLY = 8 + BYTES + 2 };
+	enum {
+		REQUESTS = 500,
+		REPLY = 8 + 50000 + 2,
+	};
 	static char got[REPLY], requests[REQUESTS * 11 + 1];
 	unsigned i, before;
 	int fd, other;
@@ -667,7 +673,8 @@ test_multi(void **state)
 	fd = dial();
 	say(fd, "multi\r\nadd set k v\r\nadd get \"\"\r\nexec\r\n");
 	hear(fd,
-	    "+OK\r\n+QUEUED\r\n+QUEUED\r\n:0\r\n*2\r\n*3\r\n$3\r\nset\r\n$1\r\nk\r\n$1\r\nv\r\n"
+	    "+OK\r\n+QUEUED\r\n+QUEUED\r\n:0\r\n*2\r\n"
+	    "*3\r\n$3\r\nset\r\n$1\r\nk\r\n$1\r\nv\r\n"
 	    "*2\r\n$3\r\nget\r\n$0\r\n\r\n");
 	say(fd, "multi\r\n");
 	hear(fd, "+OK\r\n");
@@ -724,8 +731,8 @@ test_line(void **state)
 	    " name=bob age=0 idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=6 "
 	    "qbuf-free="));
 	assert_non_null(strstr(p, " argv-mem=4 multi-mem=0 rbs=0 rbp="));
-	assert_non_null(strstr(
-	    p, " events=r cmd=list user=default redir=-1 resp=2 lib-name=lib lib-ver=\n"));
+	assert_non_null(strstr(p,
+	    " events=r cmd=list user=default redir=-1 resp=2 lib-name=lib lib-ver=\n"));
 	/* the name of a command is no way into another line */
 	say(fd2, "*2\r\n$6\r\nCLIENT\r\n$6\r\nLI ST\n\r\n");
 	hear(fd2, "-ERR unknown command\r\n");
@@ -805,8 +812,7 @@ test_unix(void **state)
 	server_chown(server, getuid(), getgid());
 	fd = dial_unix(path);
 	ping(fd);
-	assert_non_null(
-	    strstr(client_address(TAILQ_FIRST(&server->clients)), path));
+	assert_non_null(strstr(client_address(TAILQ_FIRST(&server->clients)), path));
 	/* somebody listens: it stays his */
 	assert_null(open_server(spec, NULL, false, err));
 	assert_non_null(strstr(err, strerror(EADDRINUSE)));

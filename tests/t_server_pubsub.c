@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_server_pubsub.c -- subscriptions in both protocols, messages, who wants them, who is
- * too slow for them; MONITOR.
+ * t_server_pubsub.c -- subscriptions in both protocols, messages, who wants them, who
+ * is too slow for them; MONITOR.
  */
 #include "server_rig.h"
 
@@ -194,7 +194,8 @@ test_bounds(void **state)
 static void
 test_slow(void **state)
 {
-	static const char head[] = "*4\r\n$8\r\npmessage\r\n$2\r\nc*\r\n$1\r\nc\r\n$9999\r\n";
+	static const char head[] =
+	    "*4\r\n$8\r\npmessage\r\n$2\r\nc*\r\n$1\r\nc\r\n$9999\r\n";
 	static char message[10000], got[sizeof(head) - 1 + 9999 + 2];
 	unsigned i;
 	int slow, good;
@@ -247,7 +248,8 @@ test_monitor(void **state)
 	snprintf(want, sizeof(want), " [0 %s] ",
 	    client_address(client_find(server, 2, false)));
 	assert_int_equal(hear_bytes(m, got, 20), 20);
-	assert_true(got[0] == '+' && got[11] == '.' && got[18] == ' ' && got[19] == '[');
+	assert_true(
+	    got[0] == '+' && got[11] == '.' && got[18] == ' ' && got[19] == '[');
 	hear(m, want + 2);
 	hear(m, "\"Echo\" \"\\\"\\\\\" \"\\n\\r\\t\\a\\b\\x00\\xffz\"\r\n");
 	assert_int_equal(hear_bytes(m, got, 20), 20); /* nothing of AUTH and HELLO */
@@ -260,7 +262,7 @@ test_monitor(void **state)
 	server->limits.output_pushed = 100000;
 	n = 0;
 	while (counted(COUNTER_RESP_CUT_OFF) == 0 && n++ < 1000000) {
-		say(fd, "echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
+		say(fd, "echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
 		while (recv(fd, got, sizeof(got), 0) > 0)
 			;
 	}

@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * t_command.c -- requests from the outside: connection, checks, MULTI, channels, names of
+ * keys, INFO, CONFIG, COMMAND.
+ */
+#include "command_rig.h"
+
+#include "client.h"
+#include "glob.h"
+
+static void
+test_connection(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	expect(&r, "PING", "+PONG");
+	expect(&r, "ping hello", "\"hello\"");
+	expect(&r, "PING a b", "-ERR wrong number of arguments for 'ping' command");
+	expect(&r, "ECHO \1", "\" \"");
+	expect(&r, "ECHO", "-ERR wrong number of arguments for 'echo' command");
+	expect(&r, "SELECT 0", "+OK");
+	expect(&r, "SELECT 1", "-ERR DB index is out of range");
+	expect(&r, "SELECT x", "-ERR value is not an integer or out of range");
+	expect(&r, "nosuch a b\1c",
+	    "-ERR unknown command 'nosuch', with args beginning with: 'a' 'b c' ");
+	expect(&r, "nosuch", "-ERR unknown command 'nosuch', with args beginning with: ");
+	expect(&r, "CONFIG", "-ERR wrong number of arguments for 'config' command");
+	expect(&r, "config nosuch", "-ERR unknown subcommand 'nosuch'. Try CONFIG HELP.");
+	expect(&r, "config get", "-ERR wrong number of arguments for 'config|get' command");
+	expect(&r, "TIME x", "-ERR wrong number of arguments for 'time' command");
+	expect(&r, "QUIT", "+OK");
+	assert_true(rig_is_closed(&r, 0));
+	rig_close(&r);
+}
+
+static void
+test_hello(void **state)
+{
+	struct rig r;
+	char want[256];
+
+	(void)state;
+	rig_open(&r, NULL);
+	snprintf(want, sizeof(want),
+	    "[\"server\", \"redis\", \"version\", \"7.0.15\", \"proto\", :2, \"id\", :1,"
+	    " \"mode\", \"standalone\", \"role\", \"master\", \"modules\", []]");
+	expect(&r, "HELLO", want);
+	expect(&r, "HELLO 2", want);
+	expect(&r, "HELLO 4", "-NOPROTO unsupported protocol version");
+	expect(&r, "HELLO x", "-ERR Protocol version is not an integer or out of range");
+	expect(&r, "HELLO 3 FOO", "-ERR Syntax error in HELLO option 'FOO'");
+	expect(&r, "HELLO 3 SETNAME", "-ERR Syntax error in HELLO option 'SETNAME'");
+	expect(&r, "HELLO 3 SETNAME a\1b", "-ERR Client names cannot contain spaces, newlines "
+					   "or special characters.");
+	expect(&r, "GET nokey", "nil");
+	assert_non_null(strstr(ask(&r, "HELLO 3 SETNAME me"), "%[\"server\""));
+	expect(&r, "CLIENT GETNAME", "\"me\"");
+	expect(&r, "GET nokey", "_");
+	expect(&r, "HGETALL nokey", "%[]");
+	expect(&r, "SMEMBERS nokey", "~[]");
+	expect(&r, "RESET", "+RESET");
+	expect(&r, "GET nokey", "nil");
+	expect(&r, "CLIENT GETNAME", "nil");
+	rig_close(&r);
+}
+
+static void
+test_password(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, "secret");
+	expect(&r, "GET a", "-NOAUTH Authentication required.");
+	expect(&r, "PING", "-NOAUTH Authentication required.");
+	expect(&r, "GET", "-ERR wrong number of arguments for 'get' command");
+	expect(&r, "CLIENT HELP", "-ERR unknown subcommand 'HELP'. Try CLIENT HELP.");
+	assert_non_null(strstr(ask(&r, "HELLO 3"), "-NOAUTH HELLO must be called"));
+	expect(&r, "AUTH a b c", "-ERR syntax error");
+	expect(&r, "AUTH secret", "+OK");
+	expect(&r, "GET a", "nil");
+	expect(&r, "ACL LIST", "[\"user default on ~* &* +@all\"]");
+	rig_connect(&r, 1);
+	assert_string_equal(ask_as(&r, 1, "AUTH default wrong"),
+	    "-WRONGPASS invalid username-password pair or user is disabled.");
+	rig_connect(&r, 2);
+	assert_non_null(strstr(ask_as(&r, 2, "HELLO 3 AUTH default secret"), "%[\"server\""));
+	assert_string_equal(ask_as(&r, 2, "PING"), "+PONG");
+	rig_close(&r);
+	rig_open(&r, NULL);
+	assert_non_null(strstr(ask(&r, "AUTH x"), "-ERR AUTH <password> called without"));
+	expect(&r, "AUTH default anything", "+OK");
+	rig_close(&r);
+}
+
+static void
+test_client(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	expect(&r, "CLIENT ID", ":1");
+	expect(&r, "CLIENT GETNAME", "nil");
+	expect(&r, "CLIENT SETNAME one", "+OK");
+	expect(&r, "client getname", "\"one\"");
+	expect(&r, "CLIENT SETINFO LIB-NAME x", "+OK");
+	expect(&r, "CLIENT SETINFO lib-ver 1.0", "+OK");
+	expect(&r, "CLIENT SETINFO lib-foo 1.0", "-ERR Unrecognized option 'lib-foo'");
+	rig_connect(&r, 1);
+	assert_string_equal(ask_as(&r, 1, "CLIENT ID"), ":2");
+	assert_non_null(strstr(ask(&r, "CLIENT LIST"), "\"id=1 "));
+	assert_non_null(strstr(r.text, "\nid=2 "));
+	assert_null(strstr(ask(&r, "CLIENT INFO"), "id=2 "));
+	assert_null(strstr(ask(&r, "CLIENT LIST ID 2 9"), "id=1 "));
+	assert_non_null(strstr(r.text, "id=2 "));
+	expect(&r, "CLIENT LIST ID x", "-ERR Invalid client ID");
+	expect(&r, "CLIENT LIST TYPE pubsub", "\"\"");
+	expect(&r, "CLIENT LIST TYPE foo", "-ERR Unknown client type 'foo'");
+	expect(&r, "CLIENT LIST foo", "-ERR syntax error");
+	expect(&r, "CLIENT NO-EVICT on", "+OK");
+	expect(&r, "CLIENT NO-EVICT x", "-ERR syntax error");
+	expect(&r, "CLIENT TRACKINGINFO", "[\"flags\", [\"off\"], \"redirect\", :-1, "
+					  "\"prefixes\", []]");
+	expect(&r, "CLIENT KILL ID x", "-ERR client-id should be greater than 0");
+	expect(&r, "CLIENT KILL ID 99", ":0");
+	expect(&r, "CLIENT KILL 1.2.3.4:5", "-ERR No such client");
+	expect(&r, "CLIENT KILL ID 1", ":0"); /* not oneself, unless asked for */
+	expect(&r, "CLIENT KILL ID 2", ":1");
+	assert_true(rig_is_closed(&r, 1));
+	rig_request(&r, 0, "CLIENT REPLY SKIP");
+	rig_request(&r, 0, "ECHO unheard");
+	expect(&r, "ECHO heard", "\"heard\"");
+	rig_request(&r, 0, "CLIENT REPLY OFF");
+	rig_request(&r, 0, "ECHO unheard");
+	expect(&r, "CLIENT REPLY ON", "+OK");
+	expect(&r, "CLIENT REPLY foo", "-ERR syntax error");
+	assert_non_null(strstr(ask(&r, "CLIENT HELP"), "+KILL [addr:port] [ID client-id]"));
+	expect(&r, "CLIENT KILL ID 1 SKIPME no", ":1");
+	assert_true(rig_is_closed(&r, 0));
+	rig_close(&r);
+}
+
+static void
+test_writes(void **state)
+{
+	static const char *const writes[] = {"SET a b", "HSET a b c", "DEL a", "FLUSHALL",
+		"EXPIRE a 1", "LPUSH a b", "ZADD a 1 b", "FUNCTION FLUSH", "GETEX a",
+		"RENAME a b", "XADD a * b c", "SORT a"};
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+		expect(&r, writes[i],
+		    "-READONLY You can't write against a read only replica.");
+	expect(&r, "SET a", "-ERR wrong number of arguments for 'set' command");
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "SET a b", "-READONLY You can't write against a read only replica.");
+	expect(&r, "EXEC", "-EXECABORT Transaction discarded because of previous errors.");
+	expect(&r, "SYNC", "-ERR a probe does not do 'sync'");
+	expect(&r, "DEBUG SLEEP 1", "-ERR DEBUG command not allowed.");
+	rig_close(&r);
+}
+
+static void
+test_multi(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	expect(&r, "EXEC", "-ERR EXEC without MULTI");
+	expect(&r, "DISCARD", "-ERR DISCARD without MULTI");
+	expect(&r, "WATCH a b", "+OK");
+	expect(&r, "UNWATCH", "+OK");
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "MULTI", "-ERR MULTI calls can not be nested");
+	expect(&r, "WATCH a", "-ERR WATCH inside MULTI is not allowed");
+	expect(&r, "ECHO a", "+QUEUED");
+	expect(&r, "CONFIG GET appendonly", "+QUEUED");
+	expect(&r, "GETRANGE a b c", "+QUEUED");
+	expect(&r, "EXEC", "[\"a\", [\"appendonly\", \"no\"], "
+			   "-ERR value is not an integer or out of range]");
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "EXEC", "[]");
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "ECHO a", "+QUEUED");
+	expect(&r, "DISCARD", "+OK");
+	expect(&r, "ECHO b", "\"b\"");
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "ECHO", "-ERR wrong number of arguments for 'echo' command");
+	expect(&r, "ECHO a", "+QUEUED");
+	expect(&r, "EXEC", "-EXECABORT Transaction discarded because of previous errors.");
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "SAVE", "-ERR Command not allowed inside a transaction");
+	expect(&r, "EXEC", "-EXECABORT Transaction discarded because of previous errors.");
+	expect(&r, "MULTI", "+OK");
+	for (unsigned i = 0; i < CLIENT_QUEUE_MAX; i++)
+		expect(&r, "PING", "+QUEUED");
+	expect(&r, "PING", "-ERR too much for one transaction");
+	expect(&r, "EXEC", "-EXECABORT Transaction discarded because of previous errors.");
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "RESET", "+RESET");
+	expect(&r, "EXEC", "-ERR EXEC without MULTI");
+	rig_close(&r);
+}
+
+/* Live flows in a transaction wait, one after the other; the client may go meanwhile. */
+static void
+test_multi_flows(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	rig_flow(&r, 1);
+	rig_flow(&r, 2);
+	rig_flow(&r, 3);
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "HGET flow.tcp.10.0.0.2.1002-192.0.2.1.443 IN_BYTES", "+QUEUED");
+	expect(&r, "PING", "+QUEUED");
+	expect(&r, "KEYS flow.*", "+QUEUED");
+	expect(&r, "EXISTS flow.tcp.10.0.0.2.1002-192.0.2.1.443 flow.tcp.10.0.0.9.1-1.1.1.1.2",
+	    "+QUEUED");
+	expect(&r, "EXEC", "[\"200\", +PONG, [\"flow.tcp.10.0.0.1.1001-192.0.2.1.443\", "
+			   "\"flow.tcp.10.0.0.2.1002-192.0.2.1.443\", "
+			   "\"flow.tcp.10.0.0.3.1003-192.0.2.1.443\"], :1]");
+	expect(&r, "PING", "+PONG");
+	r.alive.silent = true;
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "HGET flow.tcp.10.0.0.2.1002-192.0.2.1.443 IN_BYTES", "+QUEUED");
+	rig_request(&r, 0, "EXEC");
+	rig_request(&r, 0, "PING"); /* has to wait */
+	rig_connect(&r, 1);
+	assert_string_equal(ask_as(&r, 1, "HGET flow.nonsense x"), "nil");
+	rig_request(&r, 1, "TYPE flow.tcp.10.0.0.2.1002-192.0.2.1.443");
+	assert_true(rig_is_silent(&r, 1));
+	rig_take(&r, 0);
+	assert_int_equal(r.len[0], 4);
+	assert_memory_equal(r.in[0], "*1\r\n", 4);
+	assert_int_equal(r.alive.nquestions, 2);
+	rig_connect(&r, 2);
+	assert_non_null(strstr(ask_as(&r, 2, "CLIENT KILL SKIPME yes"), ":2"));
+	assert_true(rig_is_closed(&r, 0));
+	assert_true(rig_is_closed(&r, 1));
+	assert_int_equal(r.alive.nquestions, 0);
+	assert_int_equal(r.alive.forgotten, 2);
+	/* and with the server */
+	rig_request(&r, 2, "MULTI");
+	rig_request(&r, 2, "HGETALL flow.tcp.10.0.0.2.1002-192.0.2.1.443");
+	rig_request(&r, 2, "EXEC");
+	rig_connect(&r, 3);
+	rig_request(&r, 3, "SCAN 0 MATCH flow.*");
+	assert_true(rig_is_silent(&r, 3));
+	assert_int_equal(r.alive.nquestions, 2);
+	rig_close(&r);
+}
+
+static void
+test_questions(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	rig_flow(&r, 1);
+	r.alive.limit = 1;
+	expect(&r, "TYPE flow.tcp.10.0.0.1.1001-192.0.2.1.443",
+	    "-ERR too many questions about live flows are open; try again");
+	expect(&r, "KEYS *", "-ERR too many questions about live flows are open; try again");
+	expect(&r, "SCAN 0", "-ERR too many questions about live flows are open; try again");
+	expect(&r, "EXISTS flow.tcp.10.0.0.1.1001-192.0.2.1.443",
+	    "-ERR too many questions about live flows are open; try again");
+	rig_close(&r);
+}
+
+static void
+test_pubsub(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	rig_connect(&r, 1);
+	expect(&r, "SUBSCRIBE a b", "[\"subscribe\", \"a\", :1]");
+	assert_string_equal(rig_reply(&r, 0), "[\"subscribe\", \"b\", :2]");
+	expect(&r, "GET s", "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE "
+			    "/ PING / QUIT / RESET are allowed in this context");
+	expect(&r, "PING", "[\"pong\", \"\"]");
+	expect(&r, "PING x", "[\"pong\", \"x\"]");
+	expect(&r, "PSUBSCRIBE c*", "[\"psubscribe\", \"c*\", :3]");
+	assert_string_equal(ask_as(&r, 1, "PUBLISH a hi"), ":1");
+	assert_string_equal(rig_reply(&r, 0), "[\"message\", \"a\", \"hi\"]");
+	assert_string_equal(r.published, "a hi");
+	assert_string_equal(ask_as(&r, 1, "PUBLISH cx ho"), ":1");
+	assert_string_equal(rig_reply(&r, 0), "[\"pmessage\", \"c*\", \"cx\", \"ho\"]");
+	assert_string_equal(ask_as(&r, 1, "PUBLISH z ho"), ":0");
+	assert_string_equal(ask_as(&r, 1, "PUBSUB NUMSUB a z"), "[\"a\", :1, \"z\", :0]");
+	assert_string_equal(ask_as(&r, 1, "PUBSUB NUMPAT"), ":1");
+	assert_string_equal(ask_as(&r, 1, "PUBSUB CHANNELS b*"), "[\"b\"]");
+	assert_string_equal(ask_as(&r, 1, "PUBSUB CHANNELS z*"), "[]");
+	expect(&r, "UNSUBSCRIBE a", "[\"unsubscribe\", \"a\", :2]");
+	expect(&r, "UNSUBSCRIBE", "[\"unsubscribe\", \"b\", :1]");
+	expect(&r, "PUNSUBSCRIBE", "[\"punsubscribe\", \"c*\", :0]");
+	expect(&r, "UNSUBSCRIBE", "[\"unsubscribe\", nil, :0]");
+	expect(&r, "GET s", "nil");
+	ask(&r, "HELLO 3");
+	expect(&r, "SUBSCRIBE a", ">[\"subscribe\", \"a\", :1]");
+	expect(&r, "GET s", "_");
+	rig_close(&r);
+}
+
+static void
+test_monitor(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	rig_connect(&r, 1);
+	expect(&r, "MONITOR", "+OK");
+	ask_as(&r, 1, "GET a");
+	assert_non_null(strstr(rig_reply(&r, 0), "\"GET\" \"a\""));
+	ask_as(&r, 1, "AUTH default secret");
+	ask_as(&r, 1, "MULTI");
+	ask_as(&r, 1, "ECHO b");
+	ask_as(&r, 1, "EXEC");
+	assert_non_null(strstr(rig_reply(&r, 0), "\"MULTI\""));
+	assert_non_null(strstr(rig_reply(&r, 0), "\"EXEC\""));
+	assert_non_null(strstr(rig_reply(&r, 0), "\"ECHO\" \"b\""));
+	rig_close(&r);
+}
+
+static void
+test_server(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	expect(&r, "ROLE", "[\"master\", :0, []]");
+	expect(&r, "LASTSAVE", ":1700000000");
+	assert_memory_equal(ask(&r, "TIME"), "[\"1", 3);
+	expect(&r, "SLOWLOG GET 5", "[]");
+	expect(&r, "SLOWLOG LEN", ":0");
+	expect(&r, "SLOWLOG RESET", "+OK");
+	expect(&r, "LATENCY LATEST", "[]");
+	expect(&r, "LATENCY RESET", ":0");
+	expect(&r, "MODULE LIST", "[]");
+	expect(&r, "CLUSTER INFO", "-ERR This instance has cluster support disabled");
+	expect(&r, "ACL WHOAMI", "\"default\"");
+	expect(&r, "ACL USERS", "[\"default\"]");
+	expect(&r, "ACL GETUSER nobody", "nil");
+	expect(&r, "ACL CAT foo", "-ERR Unknown category 'foo'");
+	assert_non_null(strstr(ask(&r, "ACL CAT"), "\"dangerous\""));
+	assert_non_null(strstr(ask(&r, "ACL CAT dangerous"), "\"config|get\""));
+	assert_null(strstr(r.text, "\"hget\""));
+	assert_non_null(strstr(ask(&r, "ACL CAT hash"), "\"hget\""));
+	expect(&r, "WAIT 0 0", ":0");
+	rig_close(&r);
+}
+
+static void
+test_config(void **state)
+{
+	struct rig r;
+	char want[64];
+
+	(void)state;
+	rig_open(&r, NULL);
+	expect(&r, "CONFIG GET nosuch", "[]");
+	expect(&r, "CONFIG GET save", "[\"save\", \"\"]");
+	expect(&r, "CONFIG GET MAXCLIENTS databases",
+	    "[\"databases\", \"1\", \"maxclients\", \"1024\"]");
+	snprintf(want, sizeof(want), "[\"port\", \"%u\"]", server_port(r.server));
+	expect(&r, "CONFIG GET port", want);
+	expect(&r, "CONFIG GET mcprobe.max-flows", "[\"mcprobe.max-flows\", \"131072\"]");
+	expect(&r, "CONFIG GET mcprobe.no-promisc", "[\"mcprobe.no-promisc\", \"no\"]");
+	expect(&r, "CONFIG GET mcprobe.interface", "[\"mcprobe.interface\", \"t.pcap\"]");
+	expect(&r, "CONFIG SET maxmemory-policy allkeys-lru", "+OK");
+	expect(&r, "CONFIG GET maxmemory-policy", "[\"maxmemory-policy\", \"noeviction\"]");
+	expect(&r, "CONFIG SET foo bar",
+	    "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'");
+	expect(&r, "CONFIG SET port 1", "-ERR CONFIG SET failed (possibly related to argument "
+					"'port') - can't set immutable config");
+	expect(&r, "CONFIG SET hz 1 port",
+	    "-ERR wrong number of arguments for 'config|set' command");
+	ask(&r, "HELLO 3");
+	expect(&r, "CONFIG GET save", "%[\"save\", \"\"]");
+	expect(&r, "CONFIG GET nosuch", "%[]");
+	rig_close(&r);
+}
+
+/* How often LINE stands at the beginning of a line. */
+static unsigned
+lines_of(const char *text, const char *line)
+{
+	size_t len = strlen(line);
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strstr(p, line)) != NULL; p += len)
+		n += p == text || p[-1] == '\n';
+	return n;
+}
+
+static void
+test_info(void **state)
+{
+	struct respbuf b;
+	struct rig r;
+	char name[64];
+
+	(void)state;
+	rig_open(&r, NULL);
+	rig_flow(&r, 1);
+	cloud_incr(r.cloud, rig_ip(&r, "10.0.0.1"), "bytesSent", 5);
+	for (int i = 0; i < COUNTER_MAX; i++)
+		r.counters.v[i] = 1000000 + (uint64_t)i;
+	ask(&r, "INFO");
+	for (int i = 0; i < COUNTER_MAX; i++) {
+		snprintf(name, sizeof(name), "%s:%u", counter_table[i].name, 1000000 + i);
+		if (i < COUNTER_RESP_CONNECTIONS && lines_of(r.text, name) != 1)
+			fail_msg("%s stands there %u times", name, lines_of(r.text, name));
+		snprintf(name, sizeof(name), "%s:", counter_table[i].name);
+		assert_int_equal(lines_of(r.text, name), 1);
+	}
+	assert_int_equal(lines_of(r.text, "redis_version:7.0.15"), 1);
+	assert_int_equal(lines_of(r.text, "probe_id:rig"), 1);
+	assert_int_equal(lines_of(r.text, "connected_clients:1"), 1);
+	assert_int_equal(lines_of(r.text, "flows_alive:1"), 1);
+	assert_int_equal(lines_of(r.text, "keys_ip:1"), 1);
+	assert_int_equal(lines_of(r.text, "db0:keys=2,expires=1,avg_ttl=0"), 1);
+	assert_int_equal(lines_of(r.text, "# Node0"), 1);
+	assert_int_equal(lines_of(r.text, "loading:0"), 1);
+	expect(&r, "INFO nosuch", "\"\"");
+	expect(&r, "INFO keyspace",
+	    "\"# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=0\r\n\"");
+	expect(&r, "INFO CLUSTER replication keyspace nosuch cluster x", r.text);
+	assert_int_equal(lines_of(r.text, "role:master"), 1);
+	assert_int_equal(lines_of(r.text, "cluster_enabled:0"), 1);
+	assert_int_equal(lines_of(r.text, "packets:"), 0);
+	assert_int_equal(lines_of(ask(&r, "INFO nodes"), "# Node0"), 1);
+	assert_int_equal(lines_of(ask(&r, "INFO server"), "# Node0"), 0);
+	assert_int_equal(lines_of(ask(&r, "INFO everything"), "flows_alive:1"), 1);
+	ask(&r, "HELLO 3");
+	assert_memory_equal(ask(&r, "INFO keyspace"), "=txt:# Keyspace", 15);
+	respbuf_init(&b);
+	command_info(r.commands, "memory", &b);
+	resp_bytes(&b, "", 1);
+	assert_int_equal(lines_of(b.buf, "used_memory:"), 1);
+	assert_int_equal(lines_of(b.buf, "role:"), 0);
+	respbuf_clear(&b);
+	rig_close(&r);
+}
+
+static void
+test_command(void **state)
+{
+	struct rig r;
+	FILE *null;
+
+	(void)state;
+	rig_open(&r, NULL);
+	expect(&r, "COMMAND INFO get nosuch",
+	    "[[\"get\", :2, [+readonly, +fast], :1, :1, :1, [+@read, +@string, +@fast], [], "
+	    "[[\"flags\", [+RO, +access], \"begin_search\", [\"type\", \"index\", \"spec\", "
+	    "[\"index\", :1]], \"find_keys\", [\"type\", \"range\", \"spec\", [\"lastkey\", :0, "
+	    "\"keystep\", :1, \"limit\", :0]]]], []], nil]");
+	expect(&r, "COMMAND INFO config|get",
+	    "[[\"config|get\", :-3, [+admin, +noscript, +loading, +stale], :0, :0, :0, "
+	    "[+@admin, +@slow, +@dangerous], [], [], []]]");
+	expect(&r, "COMMAND DOCS who nosuch",
+	    "[\"who\", [\"summary\", \"the user of an address\", \"since\", \"0.1.0\", "
+	    "\"group\", \"probe\", \"arguments\", [[\"name\", \"address\", \"type\", "
+	    "\"string\"]]]]");
+	expect(&r, "COMMAND DOCS client|no-evict",
+	    "[\"client|no-evict\", [\"summary\", \"accepted; clients are not evicted\", "
+	    "\"since\", \"7.0.0\", \"group\", \"connection\", \"arguments\", [[\"name\", "
+	    "\"on_off\", \"type\", \"oneof\", \"arguments\", [[\"name\", \"on\", \"type\", "
+	    "\"pure-token\", \"token\", \"ON\"], [\"name\", \"off\", \"type\", \"pure-token\", "
+	    "\"token\", \"OFF\"]]]]]]");
+	expect(&r, "COMMAND GETKEYS MGET a b", "[\"a\", \"b\"]");
+	expect(&r, "COMMAND GETKEYS MEMORY USAGE a", "[\"a\"]");
+	expect(&r, "COMMAND GETKEYS MSET a 1 b 2", "[\"a\", \"b\"]");
+	expect(&r, "COMMAND GETKEYS PING a", "-ERR The command has no key arguments");
+	expect(&r, "COMMAND GETKEYS GET a b",
+	    "-ERR Invalid number of arguments specified for command");
+	expect(&r, "COMMAND GETKEYS FOO a", "-ERR Invalid command specified");
+	expect(&r, "COMMAND LIST FILTERBY PATTERN wh*", "[\"where\", \"who\"]");
+	expect(&r, "COMMAND LIST FILTERBY ACLCAT foo", "[]");
+	expect(&r, "COMMAND LIST FOO", "-ERR syntax error");
+	assert_non_null(strstr(ask(&r, "COMMAND"), "\"zscan\""));
+	assert_non_null(strstr(ask(&r, "COMMAND DOCS"), "\"zscan\""));
+	ask(&r, "HELLO 3");
+	assert_non_null(strstr(ask(&r, "COMMAND INFO get"), "~[+readonly, +fast]"));
+	assert_memory_equal(ask(&r, "COMMAND DOCS"), "%[", 2);
+	rig_close(&r);
+	null = fopen("/dev/null", "w");
+	assert_non_null(null);
+	command_man(null);
+	fclose(null);
+}
+
+/* --- names --- */
+
+static void
+test_keys(void **state)
+{
+	struct rig r;
+	char pattern[GLOB_MAX + 8] = "KEYS ";
+
+	(void)state;
+	rig_open(&r, NULL);
+	expect(&r, "KEYS *", "[]");
+	expect(&r, "RANDOMKEY", "nil");
+	cloud_incr(r.cloud, rig_ip(&r, "192.168.1.2"), "bytesSent", 1);
+	cloud_incr(r.cloud, rig_ip(&r, "192.168.1.10"), "bytesSent", 1);
+	cloud_incr(r.cloud, rig_ip(&r, "10.0.0.1"), "bytesSent", 1);
+	expect(&r, "KEYS ip.192.168.*", "[\"ip.192.168.1.10\", \"ip.192.168.1.2\"]");
+	expect(&r, "KEYS *.1", "[\"ip.10.0.0.1\"]");
+	expect(&r, "KEYS ip.10.0.0.1", "[\"ip.10.0.0.1\"]");
+	expect(&r, "KEYS ip.10.0.0.2", "[]");
+	rig_flow(&r, 1);
+	rig_flow(&r, 2);
+	rig_flow(&r, 3);
+	expect(&r, "KEYS flow.*.10.0.0.[23].*",
+	    "[\"flow.tcp.10.0.0.2.1002-192.0.2.1.443\", "
+	    "\"flow.tcp.10.0.0.3.1003-192.0.2.1.443\"]");
+	expect(&r, "KEYS [f]low.*.10.0.0.1.*", "[\"flow.tcp.10.0.0.1.1001-192.0.2.1.443\"]");
+	expect(&r, "KEYS flow.tcp.10.0.0.1.1001-192.0.2.1.443",
+	    "[\"flow.tcp.10.0.0.1.1001-192.0.2.1.443\"]");
+	expect(&r, "KEYS flow.tcp.10.0.0.4.1001-192.0.2.1.443", "[]");
+	assert_int_equal(r.alive.asked, 2 + 2 + 1 + 1);
+	expect(&r, "KEYS ip.10.*", "[\"ip.10.0.0.1\"]");
+	assert_int_equal(r.alive.asked, 6); /* no flow has such a name */
+	expect(&r, "DBSIZE", ":6");
+	expect(&r, "EXISTS ip.10.0.0.1 ip.10.0.0.2 ip.10.0.0.1", ":2");
+	expect(&r, "EXISTS ip.10.0.0.1 flow.tcp.10.0.0.1.1001-192.0.2.1.443 "
+		   "flow.tcp.192.0.2.1.443-10.0.0.2.1002 flow.tcp.1.1.1.1.1-2.2.2.2.2", ":3");
+	expect(&r, "TOUCH ip.10.0.0.1", ":1");
+	assert_non_null(strstr(ask(&r, "RANDOMKEY"), "\"ip."));
+	memset(pattern + 5, '*', GLOB_MAX + 1);
+	expect(&r, pattern, "-ERR pattern is longer than 256 bytes");
+	rig_close(&r);
+}
+
+/* More than one turn; others are served meanwhile. */
+static void
+test_keys_many(void **state)
+{
+	enum { MANY = 12000 };
+	struct rig r;
+	char addr[32];
+	unsigned commas = 0;
+
+	(void)state;
+	rig_open(&r, NULL);
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(addr, sizeof(addr), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
+	}
+	rig_connect(&r, 1);
+	rig_request(&r, 0, "KEYS ip.*");
+	rig_request(&r, 0, "PING");
+	assert_string_equal(ask_as(&r, 1, "PING"), "+PONG");
+	rig_reply(&r, 0);
+	for (const char *p = r.text; *p != '\0'; p++)
+		commas += *p == ',';
+	assert_int_equal(commas, MANY - 1);
+	assert_string_equal(rig_reply(&r, 0), "+PONG");
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "KEYS ip.*", "+QUEUED");
+	expect(&r, "PING", "+QUEUED");
+	ask(&r, "EXEC");
+	assert_string_equal(r.text + strlen(r.text) - 9, "], +PONG]");
+	rig_request(&r, 0, "KEYS *");
+	rig_turn(&r);
+	rig_close(&r);
+}
+
+/* All a scan tells, each name as often as it came. */
+static unsigned
+scan(struct rig *r, const char *options, unsigned *calls, const char *look_for)
+{
+	char request[256], cursor[32] = "0";
+	unsigned n = 0;
+	const char *p;
+
+	*calls = 0;
+	do {
+		snprintf(request, sizeof(request), "SCAN %s%s", cursor, options);
+		p = ask(r, request);
+		(*calls)++;
+		assert_int_equal(sscanf(p, "[\"%31[0-9]\"", cursor), 1);
+		while ((p = strstr(p, look_for)) != NULL) {
+			n++;
+			p++;
+		}
+	} while (strcmp(cursor, "0") != 0);
+	return n;
+}
+
+static void
+test_scan(void **state)
+{
+	struct rig r;
+	char addr[32];
+	unsigned calls, quotes;
+
+	(void)state;
+	rig_open(&r, NULL);
+	expect(&r, "SCAN 0", "[\"0\", []]");
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(addr, sizeof(addr), "10.0.%u.%u", i >> 8, i & 255);
+		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
+	}
+	for (unsigned i = 1; i <= 5; i++)
+		rig_flow(&r, i);
+	assert_int_equal(scan(&r, "", &calls, "\"ip.10."), 1000);
+	assert_true(calls >= 100);
+	assert_int_equal(scan(&r, "", &calls, "\"flow."), 5);
+	assert_int_equal(scan(&r, " COUNT 300 MATCH ip.10.0.1.*", &calls, "\"ip."), 256);
+	assert_int_equal(calls, 1);
+	assert_int_equal(scan(&r, " match ip.* count 400", &calls, "\"ip."), 1000);
+	assert_int_equal(calls, 3);
+	assert_int_equal(scan(&r, " MATCH *.7", &calls, "\"ip."), 4);
+	assert_int_equal(scan(&r, " MATCH flow.*", &calls, "\"flow."), 5);
+	assert_int_equal(calls, 3);
+	assert_int_equal(scan(&r, " TYPE hash COUNT 1000", &calls, "\"ip."), 1000);
+	quotes = scan(&r, " TYPE string COUNT 1000", &calls, "\"");
+	assert_int_equal(quotes, 2 * calls); /* those of the cursor */
+	expect(&r, "SCAN 0 TYPE list", "[\"0\", []]");
+	expect(&r, "SCAN x", "-ERR invalid cursor");
+	expect(&r, "SCAN -1", "-ERR invalid cursor");
+	expect(&r, "SCAN 0 COUNT 0", "-ERR syntax error");
+	expect(&r, "SCAN 0 COUNT x", "-ERR value is not an integer or out of range");
+	expect(&r, "SCAN 0 FOO", "-ERR syntax error");
+	assert_int_equal(r.counters.v[COUNTER_RESP_CURSORS_LOST], 0);
+	expect(&r, "SCAN 12345678901234", "[\"0\", []]");
+	assert_int_equal(r.counters.v[COUNTER_RESP_CURSORS_LOST], 1);
+	rig_close(&r);
+}
+
+/* A cursor can be used again; one of too many is lost, and counted. */
+static void
+test_cursors(void **state)
+{
+	struct rig r;
+	char addr[32], first[64], again[512], request[128], ignored[64];
+
+	(void)state;
+	rig_open(&r, NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(addr, sizeof(addr), "10.0.0.%u", i);
+		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
+	}
+	assert_int_equal(sscanf(ask(&r, "SCAN 0"), "[\"%63[0-9]", first), 1);
+	snprintf(request, sizeof(request), "SCAN %s", first);
+	ask(&r, request);
+	snprintf(again, sizeof(again), "%s", strchr(r.text, '['));
+	/* the same names, whatever the number of the next step */
+	assert_string_equal(strstr(ask(&r, request), "\", [") , strstr(again, "\", ["));
+	for (unsigned i = 0; i < 4200; i++)
+		assert_int_equal(sscanf(ask(&r, "SCAN 0"), "[\"%63[0-9]", ignored), 1);
+	assert_int_equal(r.counters.v[COUNTER_RESP_CURSORS_LOST], 0);
+	expect(&r, request, "[\"0\", []]");
+	assert_int_equal(r.counters.v[COUNTER_RESP_CURSORS_LOST], 1);
+	snprintf(request, sizeof(request), "SCAN %s", ignored);
+	assert_string_not_equal(ask(&r, request), "[\"0\", []]");
+	rig_close(&r);
+}
+
+/* Whatever comes and goes: what is there all the time is told. */
+static void
+test_scan_changes(void **state)
+{
+	struct rig r;
+	char addr[32], cursor[64] = "0", request[128];
+	unsigned stay = 0, turn = 0;
+
+	(void)state;
+	rig_open(&r, NULL);
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(addr, sizeof(addr), "10.0.0.%u", i);
+		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
+	}
+	do {
+		snprintf(request, sizeof(request), "SCAN %s COUNT 7 MATCH ip.10.*", cursor);
+		assert_int_equal(sscanf(ask(&r, request), "[\"%63[0-9]", cursor), 1);
+		for (const char *p = r.text; (p = strstr(p, "\"ip.10.0.0.")) != NULL; p++)
+			stay += atoi(p + 11) % 2;
+		/* the even ones go, others come before and after */
+		for (unsigned i = 0; i < 20; i += 2) {
+			snprintf(addr, sizeof(addr), "10.0.0.%u", (turn * 20 + i) % 200);
+			cloud_delete(r.cloud, rig_ip(&r, addr));
+		}
+		snprintf(addr, sizeof(addr), "10.1.0.%u", turn);
+		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
+		r.now_ms++;
+		cloud_clock(r.cloud, r.now_ms);
+		turn++;
+	} while (strcmp(cursor, "0") != 0);
+	assert_int_equal(stay, 100);
+	rig_close(&r);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_connection),
+	    cmocka_unit_test(test_hello),
+	    cmocka_unit_test(test_password),
+	    cmocka_unit_test(test_client),
+	    cmocka_unit_test(test_writes),
+	    cmocka_unit_test(test_multi),
+	    cmocka_unit_test(test_multi_flows),
+	    cmocka_unit_test(test_questions),
+	    cmocka_unit_test(test_pubsub),
+	    cmocka_unit_test(test_monitor),
+	    cmocka_unit_test(test_server),
+	    cmocka_unit_test(test_config),
+	    cmocka_unit_test(test_info),
+	    cmocka_unit_test(test_command),
+	    cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_keys_many),
+	    cmocka_unit_test(test_scan),
+	    cmocka_unit_test(test_cursors),
+	    cmocka_unit_test(test_scan_changes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -7,7 +7,8 @@
  *
  * Odd patterns mean what they mean to Redis: a class that is not closed ends with the
  * pattern, [] matches nothing, [^] any byte, a range may be written backwards, in [a-]
- * the bracket is the range's end, and a backslash at the very end is itself.
+ * the bracket is the range's end, and a backslash at the very end is itself. Only that
+ * bytes have no sign here: a range up to one beyond 0x7f is what it looks like.
  */
 #include "glob.h"
 

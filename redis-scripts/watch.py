@@ -31,7 +31,9 @@ from mcprobe_nodes import Events, Nodes
 VALUE = 300  # characters of a value in a readable line
 
 # Members of an event that a readable line shows at its head, or not at all.
-HEAD = ('v', 'probe', 'ts', 'src', 'sport', 'dst', 'dport', 'proto')
+COMMON = ('v', 'probe', 'ts')
+HEAD = COMMON + ('src', 'sport', 'dst', 'dport', 'proto', 'IPV4_SRC_ADDR', 'IPV4_DST_ADDR',
+                 'IPV6_SRC_ADDR', 'IPV6_DST_ADDR', 'L4_SRC_PORT', 'L4_DST_PORT', 'PROTOCOL')
 
 COMPARE = {'>': operator.gt, '>=': operator.ge, '<': operator.lt, '<=': operator.le}
 CONDITION = re.compile(r'([^=!~<>]+)(!=|!~|>=|<=|=|~|>|<)(.*)', re.S)
@@ -158,7 +160,7 @@ def readable(channel: str, event: Any) -> str:
                   end_point(event['dst'], event.get('dport'))]
         left = HEAD
     else:
-        left = HEAD[:3]
+        left = COMMON
     words += ['%s=%s' % (safe(k), shown(v)) for k, v in event.items()
               if k not in left and v is not None]
     return ' '.join(words)

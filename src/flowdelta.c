@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* flowdelta.c -- the difference between what a flow did and what was told of it. Pure. */
+/* flowdelta.c -- what a flow did, less what was told of it. Pure. */
 #include "flowdelta.h"
 
 #include <string.h>

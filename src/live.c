@@ -74,7 +74,7 @@ live_ended(struct live *l, const struct flow *f)
 void
 live_home(struct live *l, const struct flow *f)
 {
-	/* who was never told of has zeros already, maybe in a page nobody has touched */
+	/* who was never told of has zeros there, maybe in a page nobody touched */
 	if (l->told != NULL && (f->flags & FLOW_TOLD))
 		memset(&l->told[f->index], 0, sizeof(*l->told));
 }
@@ -153,17 +153,18 @@ live_tell(struct live *l, uint32_t slot, bool *put)
 	return TELL_DONE;
 }
 
-/* All flows of the word the walk is at. False: no room; those told of are not touched. */
+/* The flows of the word the walk is at. False: no room; who was told of lost its bit. */
 static bool
 live_word(struct live *l, bool *put)
 {
-	uint64_t *word = &l->touched[l->word], bits = *word, bit;
+	uint64_t *word = &l->touched[l->word], bits = *word;
+	uint32_t bit;
 
 	for (; bits != 0; bits &= bits - 1) {
-		bit = bits & -bits;
-		switch (live_tell(l, l->word * 64 + (uint32_t)__builtin_ctzll(bits), put)) {
+		bit = (uint32_t)__builtin_ctzll(bits);
+		switch (live_tell(l, l->word * 64 + bit, put)) {
 		case TELL_DONE:
-			*word &= ~bit;
+			*word &= ~(UINT64_C(1) << bit);
 			break;
 		case TELL_LATER:
 			break;

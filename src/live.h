@@ -2,15 +2,15 @@
 /*
  * live.h -- what a worker tells of its flows while they live: what they did since they
  * were last told of (deltas, for the key tree), that there is a new one, and answers to
- * questions. Part of a worker, on its thread: no thread and no lock of its own. Posts go
- * to control through a ring of copies.
+ * questions. Part of a worker, on its thread: no thread, no lock of its own. Posts go to
+ * control through a ring of copies.
  *
  * Cost: a packet sets a bit where deltas are wanted, and nothing where not. A walk over
  * the bits comes each interval, in slices. Memory: a bit and 32 bytes per record of the
  * table (the latter untouched until a flow is told of), and LIVE_POST bytes.
  *
- * Told once: what was told of a flow stands beside its record, by slot, and goes with the
- * record to control, which reads it there and feeds the key tree with the rest.
+ * Told once: what was told of a flow stands beside its record, by slot, and goes with
+ * the record to control, which reads it there and feeds the key tree with the rest.
  */
 #ifndef MCPROBE_LIVE_H
 #define MCPROBE_LIVE_H
@@ -23,8 +23,8 @@
 #define LIVE_POST	 (1 << 20)
 #define LIVE_SLICE	 256	 /* flows told of in a slice at most, */
 #define LIVE_SLICE_WORDS 4096	 /* and words of 64 slots looked at */
-#define LIVE_SETTLED	 32	 /* packets after which nobody waits for nDPI any more */
-#define LIVE_PAGE_SLOTS	 8192	 /* slots looked at for a page: bounds a page of nothing */
+#define LIVE_SETTLED	 32	 /* packets after which nobody waits for nDPI */
+#define LIVE_PAGE_SLOTS	 8192	 /* slots looked at for a page at most */
 #define LIVE_BURST_NS	 5000000 /* of answering, after a rest */
 #define LIVE_SHARE	 20	 /* a busy worker answers for 1/20 of its time */
 
@@ -37,7 +37,7 @@ struct live_setup {
 	bool cloud;		   /* deltas are wanted */
 	bool dpi;		   /* flows have FLOW_DPI_DONE one day */
 	uint64_t interval_us;	   /* between walks, monotonic */
-	flowtable_finish_cb *finish; /* at the last walk, for flows still without a name */
+	flowtable_finish_cb *finish; /* at the last walk, for flows without a name */
 	void *arg;
 };
 
@@ -84,9 +84,9 @@ live_wants_new(const struct live *l, const struct flow *f)
 bool	 live_post_new(struct live *, const struct flow *f);
 
 /*
- * F ended and is about to leave for control. What was told of it must be found by its own
- * slot: a copy that leaves at the active timeout takes it from the original, which begins
- * at zero again.
+ * F ended and is about to leave for control. What was told of it must be found by its
+ * own slot: a copy that leaves at the active timeout takes it from the original, which
+ * begins at zero again.
  */
 void	 live_ended(struct live *, const struct flow *f);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * liveset.c -- a question goes to one worker (a page) or to all of them (a flow), and is
- * forgotten when all it lent out has come back, whoever still wants to know. A position
- * is (worker << 32 | slot) + 1. Workers that have ended know of no flows.
+ * liveset.c -- a question goes to one worker (a page) or to all of them (a flow), and
+ * is forgotten when all it lent out has come back, whoever still wants to know. A
+ * position is (worker << 32 | slot) + 1. Workers that have ended know of no flows.
  */
 #include "liveset.h"
 
@@ -92,7 +92,8 @@ alive_open(struct alive *a, struct question *q, void *arg)
 }
 
 static void
-alive_lend(struct alive *a, struct question *q, unsigned worker, struct worker_command *c)
+alive_lend(
+    struct alive *a, struct question *q, unsigned worker, struct worker_command *c)
 {
 	c->owner = q;
 	q->out++;
@@ -111,7 +112,8 @@ alive_find(struct alive *a, const struct flowkey *key, alive_found *cb, void *ar
 	q = calloc(1, sizeof(*q));
 	if (q == NULL)
 		return 0;
-	q->find = ring_calloc(a->n, sizeof(*q->find)); /* records want whole cache lines */
+	/* records want whole cache lines */
+	q->find = ring_calloc(a->n, sizeof(*q->find));
 	if (q->find == NULL) {
 		question_free(q);
 		return 0;
@@ -218,9 +220,12 @@ void
 alive_answers(struct alive *a)
 {
 	struct worker_command *c;
+	struct worker *w;
 	unsigned i;
 
-	for (i = 0; i < a->n; i++)
-		while (a->workers[i] != NULL && (c = worker_answer(a->workers[i])) != NULL)
+	for (i = 0; i < a->n; i++) {
+		w = a->workers[i];
+		while (w != NULL && (c = worker_answer(w)) != NULL)
 			alive_back(a, c);
+	}
 }

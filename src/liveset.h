@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * liveset.h -- control's side of alive.h: questions become commands to the workers, their
- * answers come back here. Control thread. Bounds: WORKER_COMMANDS questions open, each
- * with a page of names or a record per worker.
+ * liveset.h -- control's side of alive.h: questions become commands to the workers,
+ * their answers come back here. Control thread. Bounds: WORKER_COMMANDS questions open,
+ * each with a page of names or a record per worker.
  */
 #ifndef MCPROBE_LIVESET_H
 #define MCPROBE_LIVESET_H
@@ -12,8 +12,8 @@
 struct worker;
 
 /*
- * About N workers; the array is borrowed for life and may be filled later: until all are
- * there nothing can be asked. NULL: no memory.
+ * About N workers; the array is borrowed for life and may be filled later: until all
+ * are there nothing can be asked. NULL: no memory.
  */
 struct alive	*alive_new(struct worker *const *workers, unsigned n);
 

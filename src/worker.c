@@ -375,7 +375,7 @@ worker_run_trace(struct worker *w)
 	}
 }
 
-/* The next batch; or NULL, after POLL_MS or when the bell was rung for something else. */
+/* The next batch; NULL after POLL_MS, or when the bell was rung for something else. */
 static struct deal_batch *
 worker_deal(struct worker *w)
 {

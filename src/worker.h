@@ -23,8 +23,8 @@
 #define WORKER_COMMANDS 256 /* under way to and from a worker at most */
 
 /*
- * What control asks of a worker: owned by who asks, lent to the worker, answered in place
- * and given back. The struct is the first member of one of those below.
+ * What control asks of a worker: owned by who asks, lent to the worker, answered in
+ * place and given back. The struct is the first member of one of those below.
  */
 enum worker_command_kind {
 	WORKER_FIND,
@@ -90,8 +90,8 @@ void		 worker_free(struct worker *);
 /* The rest is control's side. */
 
 /*
- * What a worker tells comes in two rings. So that nobody hears of a flow's end before its
- * beginning: look how many ended flows wait, take all posts, then that many ended flows.
+ * What a worker tells comes in two rings. So that nobody hears of a flow's end before
+ * its beginning: look how many ended flows wait, take all posts, then that many flows.
  */
 uint32_t	 worker_ended_count(const struct worker *);
 /* Next post, copied to BUF (POST_MAX bytes, aligned for any type). False: none now. */
@@ -104,8 +104,8 @@ const struct flow_told *worker_told(const struct worker *, const struct flow *);
 void		 worker_return(struct worker *, struct flow *);
 
 /*
- * Lend it a command; at most WORKER_COMMANDS may be out. The bell of control is rung when
- * worker_answer() has something. After WORKER_DONE commands come back as they went.
+ * Lend it a command; at most WORKER_COMMANDS may be out. The bell of control is rung
+ * when worker_answer() has something. After WORKER_DONE commands come back as they went.
  */
 void		 worker_ask(struct worker *, struct worker_command *);
 /* Next command that comes back, NULL: none now. */

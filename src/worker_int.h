@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * worker_int.h -- what the files of the worker room share: worker.c (the thread, and its
- * making) and worker_control.c (what control may call meanwhile). Nobody else includes it.
+ * worker_int.h -- what the files of the worker room share: worker.c (the thread, and
+ * its making) and worker_control.c (what control calls). Nobody else includes it.
  */
 #ifndef MCPROBE_WORKER_INT_H
 #define MCPROBE_WORKER_INT_H

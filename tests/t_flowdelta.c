@@ -112,7 +112,8 @@ test_fresh(void **state)
 		uint32_t flags;
 		bool fresh;
 	} rows[] = {{0, true}, {FLOW_TOLD, false}, {FLOW_RESTARTED, false},
-		{FLOW_TOLD | FLOW_RESTARTED, false}, {FLOW_DPI_DONE | FLOW_CLOSING, true}};
+		{FLOW_TOLD | FLOW_RESTARTED, false},
+		{FLOW_DPI_DONE | FLOW_CLOSING, true}};
 	struct flow f = a_flow();
 	struct flowdelta d;
 	unsigned i;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_live.c -- a worker's tales of its flows, without the worker: a real flow table, and a
- * control that takes posts and ended flows as the loop does. Every packet must be told of
- * once and every connection counted once, whatever ended it, whenever it was told of.
+ * t_live.c -- a worker's tales of its flows, without the worker: a real flow table, and
+ * a control that takes posts and ended flows as the loop does. Every packet must be told
+ * of once and every connection counted once, whatever ended it, whenever it was told of.
  */
 #include "flow_rig.h"
 
@@ -214,6 +214,7 @@ world_check(const struct world *w)
 static void
 world_free(struct world *w)
 {
+	static const struct flow_told nothing;
 	uint32_t i;
 
 	flowtable_flush(w->t, FLOW_END_FORCED);
@@ -221,15 +222,16 @@ world_free(struct world *w)
 	world_home(w, AWAY);
 	assert_int_equal(flowtable_away(w->t), 0);
 	for (i = 0; i < w->live.s.slots; i++)
-		assert_int_equal(w->live.told[i].packets[0] | w->live.told[i].packets[1] |
-			w->live.told[i].octets[0] | w->live.told[i].octets[1], 0);
+		assert_memory_equal(&w->live.told[i], &nothing, sizeof(nothing));
 	world_check(w);
 	flowtable_free(w->t);
 	live_clear(&w->live);
 }
 
-/* Random traffic, walks that are cut anywhere, a control that comes when it likes. Returns
- * how often a walk found no room. */
+/*
+ * Random traffic, walks that are cut anywhere, a control that comes when it likes.
+ * Returns how often a walk found no room.
+ */
 static unsigned
 traffic(struct world *w, unsigned seed, bool walks)
 {
@@ -312,11 +314,12 @@ test_told_at_the_end(void **state)
 	world_free(&w);
 }
 
-/* The three records of one long connection, told of alive in the first and the second. */
+/* The three records of a long connection, told of alive in the first and the second. */
 static void
 test_active_timeout(void **state)
 {
 	static struct world w;
+	const struct flow_told *told;
 	struct flow *f;
 	bool put = false;
 	unsigned i;
@@ -337,7 +340,8 @@ test_active_timeout(void **state)
 			live_due(&w.live, 1000 * (i + 1) + 5000);
 			assert_int_equal(live_slice(&w.live, &put), LIVE_IDLE);
 			assert_true(f->flags & FLOW_TOLD);
-			assert_int_equal(w.live.told[f->index].packets[0], f->packets[0]);
+			told = &w.live.told[f->index];
+			assert_int_equal(told->packets[0], f->packets[0]);
 		}
 		w.did[7].packets[0]++;
 		w.did[7].octets[0] += 100;
@@ -540,8 +544,11 @@ walk(struct rig *r, struct live *l, uint8_t *seen, void (*meanwhile)(struct rig 
 		assert_true(q.slot - from <= LIVE_PAGE_SLOTS);
 		assert_true(q.n <= ALIVE_PAGE);
 		assert_true(!q.more || q.slot > from);
-		for (i = 0; i < q.n; i++)
-			seen[q.name[i].key.addr[1][13] << 8 | q.name[i].key.addr[1][14]]++;
+		for (i = 0; i < q.n; i++) {
+			const uint8_t *addr = q.name[i].key.addr[1];
+
+			seen[addr[13] << 8 | addr[14]]++;
+		}
 		if (meanwhile != NULL)
 			meanwhile(r);
 	} while (q.more);

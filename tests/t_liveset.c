@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_liveset.c -- questions to workers that run: a file kept open, several workers, a fast
- * run, a pipe that falls silent, a slow replay. Control sleeps on its bell as the loop
- * does, so a bell that is not rung fails the test.
+ * t_liveset.c -- questions to workers that run: a file kept open, several workers, a
+ * fast run, a pipe that falls silent, a slow replay. Control sleeps on its bell as the
+ * loop does, so a bell that is not rung fails the test.
  */
 #include "capture_files.h"
 
@@ -217,13 +217,13 @@ rig_poll(struct rig *r)
 		fail_msg("nobody rang");
 }
 
-#define WAIT_UNTIL(r, what)                                                             \
-	while (!(what)) {                                                               \
-		rig_arm(r);                                                             \
-		if (!(what))                                                            \
-			rig_poll(r);                                                    \
-		bell_quiet(&(r)->bell);                                                 \
-		rig_turn(r);                                                            \
+#define WAIT_UNTIL(r, what) \
+	while (!(what)) { \
+		rig_arm(r); \
+		if (!(what)) \
+			rig_poll(r); \
+		bell_quiet(&(r)->bell); \
+		rig_turn(r); \
 	}
 
 static bool
@@ -371,7 +371,7 @@ check_held(struct rig *r, unsigned flows, unsigned packets)
 	assert_true(rig_count(r, COUNTER_QUERIES) >= 21 * r->n + flows / ALIVE_PAGE);
 }
 
-/* Whoever asks those who have gone is answered too, but not from within the question. */
+/* Whoever asks those who have gone is answered too, but not from within the call. */
 static void
 check_gone(struct rig *r)
 {
@@ -435,7 +435,8 @@ static void
 test_bounds(void **state)
 {
 	static const uint64_t bad[] = {UINT64_MAX, (uint64_t)WORKERS << 32,
-		((uint64_t)WORKERS << 32) + 1, (UINT64_C(1) << 32) - 1, UINT64_C(1) << 63};
+		((uint64_t)WORKERS << 32) + 1, (UINT64_C(1) << 32) - 1,
+		UINT64_C(1) << 63};
 	static struct rig r;
 	struct bytes b = {0};
 	struct flowkey key = key_of(0);
@@ -462,7 +463,7 @@ test_bounds(void **state)
 	}
 	assert_int_equal(alive_find(r.alive, &key, on_found, &r), 0);
 	assert_int_equal(alive_page(r.alive, 0, on_page, &r), 0);
-	/* who is gone is not called back; its place is free when the worker has answered */
+	/* who is gone is not called back; its place is free after the answer */
 	for (i = 0; i < WORKER_COMMANDS; i += 2)
 		alive_forget(r.alive, ticket[i]);
 	alive_forget(r.alive, 0);
@@ -504,7 +505,8 @@ fast(unsigned workers)
 			asked++;
 		else
 			refused++;
-		if (asked % 8 == 0 && alive_page(r.alive, (asked * 1000) % 60000, on_page, &r))
+		if (asked % 8 == 0 &&
+		    alive_page(r.alive, asked * 1000 % 60000, on_page, &r) != 0)
 			pages++;
 		r.posts_held = asked % 64 < 32 && refused < 64;
 		rig_turn(&r);

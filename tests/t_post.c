@@ -55,8 +55,8 @@ is(uint32_t n, const struct post_head *h, const uint8_t *buf)
 static void
 test_sizes(void **state)
 {
-	static const size_t sizes[][2] = {{0, 4096}, {1, 4096}, {4096, 4096}, {4097, 8192},
-		{1 << 20, 1 << 20}};
+	static const size_t sizes[][2] = {{0, 4096}, {1, 4096}, {4096, 4096},
+		{4097, 8192}, {1 << 20, 1 << 20}};
 	unsigned i;
 
 	(void)state;
@@ -104,7 +104,8 @@ fill(size_t len)
 		assert_true(post_get(&p, &got, out));
 		assert_int_equal(got.plugin, i);
 		assert_int_equal(got.len, len);
-		assert_true(len == 0 || (out[0] == (uint8_t)i && out[len - 1] == (uint8_t)i));
+		assert_true(len == 0 || out[0] == (uint8_t)i);
+		assert_true(len == 0 || out[len - 1] == (uint8_t)i);
 		assert_true(post_has_room(&p, len)); /* one out, one in */
 	}
 	assert_false(post_waiting(&p));

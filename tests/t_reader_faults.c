@@ -66,23 +66,44 @@ test_two_nodes(void **state)
 	config.redis.n = 2;
 	tell(0, "MSET a %s a2 %s", "A", "A2");
 	tell(1, "SET b %s", "B");
-	open_reader(1500);
-	await_back("a", "A");
-	await_back("b", "B");
+	open_reader(PATIENCE_MS);
+	assert_string_equal(answer("a", NULL), "A");
+	assert_string_equal(answer("b", NULL), "B");
 	reader_forget(reader, "a");
 	reader_forget(reader, "b");
-	/* The second hangs. The first key is on the first: certain. */
+	/* The second hangs. Who needs the first only is answered meanwhile, */
 	kill(servers[1].pid, SIGSTOP);
 	assert_true(reader_ask(reader, keys[1], 2, NULL, on_answer, &got[1]));
 	assert_true(reader_ask(reader, keys[0], 2, NULL, on_answer, &got[0]));
 	await(&got[0], 1);
 	assert_string_equal(got[0].a.value, "A");
 	assert_string_equal(answer("a2", NULL), "A2");
-	/* Its key might exist: not certain. */
+	/* the others later. */
+	assert_int_equal(got[1].n, 0);
+	kill(servers[1].pid, SIGCONT);
+	await(&got[1], 1);
+	assert_int_equal(got[1].a.which, 1);
+	assert_string_equal(got[1].a.value, "A2");
+}
+
+/* What the one that answers knows is not certain if the other's key comes before. */
+static void
+test_one_of_two(void **state)
+{
+	const char *keys[2][2] = {{"a", "b"}, {"b", "a"}};
+
+	(void)state;
+	config.redis.n = 2;
+	address[1].port = (int)free_port();
+	tell(0, "SET a %s", "A");
+	open_reader(PATIENCE_MS);
+	assert_true(reader_ask(reader, keys[1], 2, NULL, on_answer, &got[1]));
 	await(&got[1], 1);
 	assert_false(got[1].a.known);
-	kill(servers[1].pid, SIGCONT);
-	await_back("b", "B");
+	assert_false(got[1].a.found);
+	assert_true(reader_ask(reader, keys[0], 2, NULL, on_answer, &got[0]));
+	await(&got[0], 1);
+	assert_string_equal(got[0].a.value, "A");
 }
 
 /* Too many questions, and an end with all of them open. */
@@ -337,6 +358,7 @@ main(void)
 		TEST(test_hangs),
 		TEST(test_restarted),
 		TEST(test_two_nodes),
+		TEST(test_one_of_two),
 		TEST(test_limits),
 		TEST(test_sentinel),
 	};

@@ -227,6 +227,7 @@ set_up(void **state)
 		address[i] = (struct redis_address){(char *)"test", (char *)"127.0.0.1",
 			(int)servers[i].port, NULL};
 		if (servers[i].c != NULL) {
+			kill(servers[i].pid, SIGCONT); /* if a test failed */
 			tell(i, "FLUSHALL");
 			tell(i, "CONFIG RESETSTAT");
 		}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * node_conn.c -- one connection to a Redis server: a bufferevent, and hiredis' parser of
+ * replies, which knows no socket. Names are looked up anew for each attempt, by libevent's
+ * resolver, and every address of a name is tried. Connected means little: the kernel of a
+ * stopped server accepts. Who owes an answer and is silent is given up.
+ *
+ * A reply may close its connection: LIFE counts closings, and who comes back from a call
+ * looks at it before anything else.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <event2/util.h>
+
+#include "clock.h"
+#include "node_int.h"
+
+#define USER_TIMEOUT_MS 10000 /* unacknowledged for so long: dead */
+#define KEEPALIVE_S	15
+#define KEEPALIVE_TRIES 3
+
+struct node_lookup {
+	struct node_conn *conn; /* NULL: nobody waits for it any more */
+	struct nodes *set;
+	struct evdns_getaddrinfo_request *request;
+};
+
+static void try_next(struct node_conn *);
+
+uint64_t
+node_now(void)
+{
+	return clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
+void
+node_conn_init(struct node_conn *c, struct nodes *set, const struct node_conn_calls *calls,
+    void *arg)
+{
+	memset(c, 0, sizeof(*c));
+	c->set = set;
+	c->calls = calls;
+	c->arg = arg;
+}
+
+static void
+drop_socket(struct node_conn *c)
+{
+	if (c->bev != NULL)
+		bufferevent_free(c->bev);
+	c->bev = NULL;
+}
+
+static void
+drop_addresses(struct node_conn *c)
+{
+	if (c->found != NULL)
+		evutil_freeaddrinfo(c->found);
+	c->found = NULL;
+	c->next = NULL;
+}
+
+void
+node_conn_close(struct node_conn *c)
+{
+	if (c->lookup != NULL) {
+		c->lookup->conn = NULL;
+		evdns_getaddrinfo_cancel(c->lookup->request);
+		c->lookup = NULL;
+	}
+	drop_socket(c);
+	drop_addresses(c);
+	if (c->reader != NULL)
+		redisReaderFree(c->reader);
+	c->reader = NULL;
+	c->state = NODE_CONN_CLOSED;
+	c->owed = 0;
+	c->life++;
+}
+
+void
+node_conn_fail(struct node_conn *c, const char *why)
+{
+	char text[NODE_ERROR];
+
+	/* WHY may be part of what is about to be freed */
+	node_text(text, sizeof(text), why);
+	node_conn_close(c);
+	c->calls->lost(c->arg, text);
+}
+
+/*
+ * Replies
+ */
+
+/* Hand on what is whole. False: the connection was closed. */
+static bool
+take_replies(struct node_conn *c)
+{
+	unsigned life = c->life;
+	void *reply;
+
+	for (;;) {
+		reply = NULL;
+		if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
+			node_conn_fail(c, c->reader->errstr);
+			return false;
+		}
+		if (reply == NULL)
+			break;
+		c->heard_ms = node_now();
+		if (c->owed > 0)
+			c->owed--;
+		c->calls->reply(c->arg, reply);
+		freeReplyObject(reply);
+		if (c->life != life)
+			return false;
+	}
+	if (c->reader->len - c->reader->pos > NODE_REPLY_BYTES) {
+		node_conn_fail(c, "an answer without end");
+		return false;
+	}
+	return true;
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	struct node_conn *c = arg;
+	struct evbuffer *in = bufferevent_get_input(bev);
+	size_t len;
+
+	while ((len = evbuffer_get_contiguous_space(in)) > 0) {
+		const char *p = (const char *)evbuffer_pullup(in, (ev_ssize_t)len);
+
+		if (redisReaderFeed(c->reader, p, len) != REDIS_OK) {
+			node_conn_fail(c, c->reader->errstr);
+			return;
+		}
+		evbuffer_drain(in, len);
+		if (!take_replies(c))
+			return;
+	}
+}
+
+/*
+ * Connecting
+ */
+static bool
+open_reader(struct node_conn *c)
+{
+	c->reader = redisReaderCreate();
+	if (c->reader == NULL)
+		return false;
+#if HIREDIS_MAJOR >= 1
+	c->reader->maxelements = NODE_REPLY_ITEMS;
+#endif
+	return true;
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct node_conn *c = arg;
+	int error = EVUTIL_SOCKET_ERROR();
+
+	if (what & BEV_EVENT_CONNECTED) {
+		drop_addresses(c);
+		if (!open_reader(c)) {
+			node_conn_fail(c, "no memory");
+			return;
+		}
+		c->state = NODE_CONN_OPEN;
+		c->heard_ms = node_now();
+		bufferevent_enable(bev, EV_READ | EV_WRITE);
+		c->calls->open(c->arg);
+		return;
+	}
+	if (c->state == NODE_CONN_CONNECTING) {
+		snprintf(c->why, sizeof(c->why), "%s", evutil_socket_error_to_string(error));
+		drop_socket(c);
+		try_next(c);
+	} else if (what & BEV_EVENT_EOF) {
+		node_conn_fail(c, "closed the connection");
+	} else {
+		node_conn_fail(c, evutil_socket_error_to_string(error));
+	}
+}
+
+static void
+set_options(int fd)
+{
+	unsigned ms = USER_TIMEOUT_MS;
+	int on = 1, idle = KEEPALIVE_S, each = KEEPALIVE_S / KEEPALIVE_TRIES,
+	    tries = KEEPALIVE_TRIES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &each, sizeof(each));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
+}
+
+/* The answer comes through on_event(). False: none will; ERRNO says why. */
+static bool
+try_address(struct node_conn *c, const struct sockaddr *sa, socklen_t len)
+{
+	/* ours rather than libevent's, which would survive an exec */
+	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	if (sa->sa_family != AF_UNIX)
+		set_options(fd);
+	c->bev = bufferevent_socket_new(c->set->s.base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (c->bev == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return false;
+	}
+	bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
+	if (bufferevent_socket_connect(c->bev, sa, (int)len) < 0) {
+		drop_socket(c);
+		return false;
+	}
+	return true;
+}
+
+static void
+try_next(struct node_conn *c)
+{
+	const struct evutil_addrinfo *a;
+
+	c->state = NODE_CONN_CONNECTING;
+	while ((a = c->next) != NULL) {
+		c->next = a->ai_next;
+		if (try_address(c, a->ai_addr, (socklen_t)a->ai_addrlen))
+			return;
+		snprintf(c->why, sizeof(c->why), "%s", strerror(errno));
+	}
+	node_conn_fail(c, c->why);
+}
+
+static void
+on_addresses(int error, struct evutil_addrinfo *found, void *arg)
+{
+	struct node_lookup *l = arg;
+	struct node_conn *c = l->conn;
+
+	l->set->lookups--;
+	free(l);
+	if (c == NULL) {
+		if (found != NULL)
+			evutil_freeaddrinfo(found);
+		return;
+	}
+	c->lookup = NULL;
+	c->found = found;
+	c->next = found;
+	if (error != 0 || found == NULL)
+		node_conn_fail(c, error != 0 ? evutil_gai_strerror(error) : "no address");
+	else
+		try_next(c);
+}
+
+/* The resolver reads its files when it is made: nobody asks it anything now, so make it
+ * anew, they may have changed. */
+static bool
+open_dns(struct nodes *s)
+{
+	if (s->lookups > 0)
+		return s->dns != NULL;
+	if (s->dns != NULL)
+		evdns_base_free(s->dns, 0);
+	s->dns = evdns_base_new(s->s.base,
+	    EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (s->dns != NULL)
+		return true;
+	/* no servers to ask: /etc/hosts may do */
+	s->dns = evdns_base_new(s->s.base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (s->dns != NULL)
+		evdns_base_load_hosts(s->dns, "/etc/hosts");
+	return s->dns != NULL;
+}
+
+static void
+look_up(struct node_conn *c, const char *host, const char *port,
+    const struct evutil_addrinfo *hints)
+{
+	struct evdns_getaddrinfo_request *request;
+	struct node_lookup *l;
+
+	l = open_dns(c->set) ? calloc(1, sizeof(*l)) : NULL;
+	if (l == NULL) {
+		node_conn_fail(c, "no resolver");
+		return;
+	}
+	l->conn = c;
+	l->set = c->set;
+	c->lookup = l;
+	c->set->lookups++;
+	request = evdns_getaddrinfo(c->set->dns, host, port, hints, on_addresses, l);
+	/* NULL: on_addresses() was called already, and L is no more */
+	if (request != NULL)
+		l->request = request;
+}
+
+static void
+open_host(struct node_conn *c, const struct redis_address *to)
+{
+	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_protocol = IPPROTO_TCP,
+		.ai_flags = EVUTIL_AI_NUMERICHOST | EVUTIL_AI_NUMERICSERV};
+	char port[8];
+
+	snprintf(port, sizeof(port), "%d", to->port);
+	if (evutil_getaddrinfo(to->host, port, &hints, &c->found) == 0) {
+		c->next = c->found;
+		try_next(c);
+		return;
+	}
+	c->found = NULL;
+	hints.ai_flags = EVUTIL_AI_NUMERICSERV;
+	look_up(c, to->host, port, &hints);
+}
+
+static void
+open_path(struct node_conn *c, const char *path)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(sun.sun_path)) {
+		node_conn_fail(c, "the socket's path is too long");
+		return;
+	}
+	memcpy(sun.sun_path, path, strlen(path));
+	c->state = NODE_CONN_CONNECTING;
+	if (!try_address(c, (const struct sockaddr *)&sun, sizeof(sun)))
+		node_conn_fail(c, strerror(errno));
+}
+
+void
+node_conn_open(struct node_conn *c, const struct redis_address *to)
+{
+	node_conn_close(c);
+	c->state = NODE_CONN_RESOLVING;
+	c->began_ms = node_now();
+	c->why[0] = '\0';
+	if (to->path != NULL)
+		open_path(c, to->path);
+	else
+		open_host(c, to);
+}
+
+/*
+ * Use
+ */
+bool
+node_conn_write(struct node_conn *c, const struct respbuf *b, unsigned replies)
+{
+	if (c->state != NODE_CONN_OPEN || b->failed ||
+	    bufferevent_write(c->bev, b->buf, b->len) < 0)
+		return false;
+	counter_add(c->set->s.counters, COUNTER_NODE_BYTES, b->len);
+	if (c->owed == 0)
+		c->heard_ms = node_now();
+	c->owed += replies;
+	return true;
+}
+
+size_t
+node_conn_unsent(const struct node_conn *c)
+{
+	return c->bev == NULL ? 0
+			      : evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+void
+node_conn_check(struct node_conn *c, uint64_t now)
+{
+	const struct node_times *t = &c->set->times;
+
+	if (c->state == NODE_CONN_CLOSED)
+		return;
+	if (c->state != NODE_CONN_OPEN) {
+		if (now <= c->began_ms || now - c->began_ms <= t->connect)
+			return;
+		snprintf(c->why, sizeof(c->why), "cannot be reached");
+		drop_socket(c);
+		c->began_ms = now;
+		try_next(c);
+	} else if (c->owed > 0 && now > c->heard_ms && now - c->heard_ms > t->ack) {
+		node_conn_fail(c, "no answer");
+	}
+}
+
+void
+node_conn_end_dns(struct nodes *s)
+{
+	if (s->dns == NULL)
+		return;
+	/* what was called off is told from the loop, and is freed only then */
+	if (s->lookups > 0)
+		event_base_loop(s->s.base, EVLOOP_NONBLOCK);
+	evdns_base_free(s->dns, 1);
+	if (s->lookups > 0)
+		event_base_loop(s->s.base, EVLOOP_NONBLOCK);
+	s->dns = NULL;
+}

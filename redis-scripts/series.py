@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple
 
 from mcprobe_common import (Trouble, is_glob, number, one_line, options, positive, run, safe,
                             seconds, tell)

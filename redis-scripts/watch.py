@@ -85,7 +85,8 @@ def condition(text: str) -> Test:
     """One of a filter, as a function of an event."""
     m = CONDITION.fullmatch(text)
     if not m:
-        raise argparse.ArgumentTypeError('%r is no condition; field=value, field>number, ...' % text)
+        raise argparse.ArgumentTypeError(
+            '%r is no condition; field=value, field>number, ...' % text)
     field, sign, wanted = m[1].strip(), m[2], m[3]
     test, negate = test_of(sign, wanted), sign.startswith('!')
 

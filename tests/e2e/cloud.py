@@ -389,10 +389,11 @@ def flow_name(r):
 
 
 class Tree:
-    """What the key tree must hold after these RECORDS, one per connection."""
+    """What the key tree must hold after these RECORDS, one per connection. NAMED: they would
+    have a L7_PROTO_NAME if there were one."""
 
-    def __init__(self, records):
-        self.keys = defaultdict(Counter)
+    def __init__(self, records, named=False):
+        self.keys, self.named = defaultdict(Counter), named
         for r in records:
             self.feed(r)
 
@@ -408,8 +409,8 @@ class Tree:
                 self.side('mac.' + r[label].lower(), vlan, there, back, role)
         if r['PROTOCOL'] in PROTOS:
             self.sum('port.%s.%d' % (PROTOS[r['PROTOCOL']], r['L4_DST_PORT']), up, down)
-        if r.get('L7_PROTO_NAME'):
-            self.sum('proto.' + r['L7_PROTO_NAME'], up, down)
+        if self.named:
+            self.sum('proto.' + r.get('L7_PROTO_NAME', 'Unknown'), up, down)
 
     def side(self, key, vlan, sent, got, role):
         for prefix in [''] + ['%d.' % vlan] * bool(vlan):
@@ -497,6 +498,8 @@ class Crowd:
             frame = quick[proto, size].frame(client, port, 80 if proto == wire.TCP else service, d,
                                              flags, seq[d], seq[1 - d])
             seq[d] += size + bool(flags & (wire.SYN | wire.FIN))
+            if d:
+                frame = frame[6:12] + frame[:6] + frame[12:]
             if tagged:
                 frame = frame[:12] + b'\x81\0\0\x14' + frame[12:]
             packets.append((traffic.START + t + after, frame))

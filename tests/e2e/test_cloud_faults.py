@@ -235,7 +235,7 @@ def test_three_nodes(crowd, server, start):
 
 
 def test_cluster_is_refused(crowd, server):
-    s = server('--cluster-enabled', 'yes')
+    s = server('--cluster-enabled', 'yes', '--cluster-port', str(free_port(socket.SOCK_STREAM)))
     r = probe('-i', crowd.path, '--redis', s.address, '--resp', 'none')
     assert r.status > 0
     assert 'cluster' in r.text.lower() and s.address in r.text

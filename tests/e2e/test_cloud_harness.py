@@ -96,7 +96,7 @@ def test_tree():
     r = {'IP_PROTOCOL_VERSION': 4, 'PROTOCOL': 6, 'IPV4_SRC_ADDR': '10.0.0.1', 'IPV4_DST_ADDR': '10.0.0.2',
          'L4_SRC_PORT': 4000, 'L4_DST_PORT': 80, 'SRC_VLAN': 20, 'IN_PKTS': 3, 'IN_BYTES': 300, 'OUT_PKTS': 0,
          'OUT_BYTES': 0, 'L7_PROTO_NAME': 'HTTP', 'IN_SRC_MAC': '02:00:00:00:00:AA'}
-    tree = Tree([r, {**r, 'SRC_VLAN': 0}])
+    tree = Tree([r, {**r, 'SRC_VLAN': 0}], named=True)
     assert tree.under('ip.') == {
         'ip.10.0.0.1': {'bytesSent': 600, 'pktsSent': 6, 'flowsClient': 2, '20.bytesSent': 300,
                         '20.pktsSent': 3, '20.flowsClient': 1},

@@ -134,6 +134,7 @@ world_take_delta(struct world *w, const struct flowdelta *d)
 	unsigned i;
 
 	for (i = 0; i < 2; i++) {
+		assert_true(d->packets[i] < UINT32_MAX); /* nothing is taken back */
 		told->packets[i] += d->packets[i];
 		told->octets[i] += d->octets[i];
 	}

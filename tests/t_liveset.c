@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "deal.h"
+#include "live.h"
 #include "liveset.h"
 #include "trace.h"
 #include "worker.h"
@@ -31,6 +32,7 @@ struct rig {
 	struct worker *worker[WORKERS];
 	unsigned n;
 	struct alive *alive;
+	uint64_t interval_us;
 	bool posts_held; /* leave posts and flows where they are */
 	uint64_t told_packets, told_flows, posted, news, ended;
 	uint8_t born[FLOWS_MAX]; /* POST_NEW seen */
@@ -109,6 +111,7 @@ rig_init(struct rig *r, unsigned workers)
 		.workers = (int)workers, .idle_s = 30, .lifetime_s = 120, .stay = true,
 		.aggregation = FLOWKEY_DEFAULT};
 	r->n = workers;
+	r->interval_us = 20000;
 	assert_int_equal(bell_init(&r->bell), 0);
 	r->alive = alive_new(r->worker, r->n);
 	assert_non_null(r->alive);
@@ -120,7 +123,7 @@ static void
 rig_make(struct rig *r)
 {
 	struct worker_setup s = {.config = &r->config, .seed = 7, .control = &r->bell,
-		.cloud = true, .cloud_interval_us = 20000};
+		.cloud = true, .cloud_interval_us = r->interval_us};
 	struct capture *file = must_open(path, &plain);
 	unsigned i;
 
@@ -156,6 +159,7 @@ rig_start(struct rig *r)
 static void
 rig_delta(struct rig *r, const struct flowdelta *d)
 {
+	assert_true(d->packets[0] + d->packets[1] < UINT32_MAX); /* nothing is taken back */
 	r->told_packets += d->packets[0] + d->packets[1];
 	r->told_flows += d->fresh;
 }
@@ -379,13 +383,28 @@ check_gone(struct rig *r)
 	uint64_t before = rig_count(r, COUNTER_QUERIES);
 
 	r->missed = r->found = 0;
+	rig_arm(r);
 	assert_true(alive_find(r->alive, &key, on_found, r) != 0);
 	assert_int_equal(r->missed, 0);
-	rig_answers(r, &r->missed, 1);
+	rig_poll(r); /* control may be asleep then, too */
+	bell_quiet(&r->bell);
+	rig_turn(r);
+	assert_int_equal(r->missed, 1);
 	rig_walk(r);
 	assert_int_equal(r->names, 0);
 	assert_int_equal(r->found, 0);
 	assert_int_equal(rig_count(r, COUNTER_QUERIES), before);
+}
+
+/* Control takes nothing: a worker that reads a file waits when the ring is full. */
+static void
+check_waits(struct rig *r, unsigned flows)
+{
+	while (rig_count(r, COUNTER_FLOW_PACKETS) < r->n * LIVE_POST / 1024)
+		usleep(1000);
+	usleep(20000);
+	assert_true(rig_count(r, COUNTER_FLOW_PACKETS) < flows);
+	r->posts_held = false;
 }
 
 static void
@@ -401,7 +420,10 @@ stay(unsigned workers, unsigned flows, unsigned packets, bool news)
 	rig_make(&r);
 	for (i = 0; i < workers; i++)
 		worker_want_new(r.worker[i], news);
+	r.posts_held = news;
 	rig_start(&r);
+	if (news)
+		check_waits(&r, flows);
 	rig_until(&r, WORKER_HOLDING);
 	check_held(&r, flows, packets);
 	assert_int_equal(r.news, news ? flows : 0);
@@ -427,7 +449,36 @@ static void
 test_stay_dealt(void **state)
 {
 	(void)state;
-	stay(WORKERS, 4000, 12000, true);
+	stay(WORKERS, 9000, 27000, true);
+}
+
+/* Connections that outlive the active timeout, told of all the time: each counts once. */
+static void
+test_long(void **state)
+{
+	static struct rig r;
+	struct bytes b = {0};
+	unsigned i;
+
+	(void)state;
+	put_header(&b, MAGIC_US, 65535, 1);
+	for (i = 0; i < 40000; i++)
+		put_packet(&b, i % 40, (uint64_t)i * 25000);
+	save(&b, b.len);
+	rig_init(&r, 1);
+	r.interval_us = 1;
+	rig_make(&r);
+	rig_start(&r);
+	rig_until(&r, WORKER_HOLDING);
+	assert_true(rig_count(&r, COUNTER_ENDED_ACTIVE) > 40 * 7);
+	assert_true(rig_count(&r, COUNTER_DELTAS) > 1000);
+	assert_int_equal(r.told_packets, 40000);
+	assert_int_equal(r.told_flows, 40);
+	rig_stop(&r);
+	assert_int_equal(r.told_packets, 40000);
+	assert_int_equal(r.told_flows, 40);
+	rig_clear(&r);
+	drop(&b);
 }
 
 /* A position nobody gave out, and too many questions at once. */
@@ -689,6 +740,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stay),
 		cmocka_unit_test(test_stay_dealt),
+		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_fast),
 		cmocka_unit_test(test_silent_pipe),

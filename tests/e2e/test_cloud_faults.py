@@ -6,16 +6,18 @@ A capture of eight seconds is read at its own pace while its node is killed, fro
 up, locked, or absent. The sums come from a run without any node.
 """
 import random
+import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
 from cloud import (CROWD, crowd, Listener, lossless, merged, redis, relay, same, server, totals,
                    wait_until)
-from conftest import SLOW, free_port, probe
+from conftest import SANITIZED, SLOW, free_port, probe
 
 
 def arguments(crowd, where, *more, speed=1, name='p1'):
@@ -306,3 +308,91 @@ def test_sentinel(crowd, server, sentinel, start):
     found = lossless(r.wait(60), crowd.packets)
     assert found['node_connects'] >= 2
     exact(crowd, b)
+
+
+# ---- nodes that are none
+
+
+class Impostor:
+    """A port whose connections get ANSWER, a function of how many bytes came so far, after
+    each piece they say."""
+
+    def __init__(self, answer):
+        self.answer, self.over = answer, False
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.address = '127.0.0.1:%d' % self.listener.getsockname()[1]
+        self.talks = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while not self.over:
+            try:
+                s = self.listener.accept()[0]
+            except OSError:
+                return
+            self.talks += 1
+            threading.Thread(target=self.talk, args=(s,), daemon=True).start()
+
+    def talk(self, s):
+        try:
+            heard = 0
+            while data := s.recv(1 << 16):
+                heard += len(data)
+                s.sendall(self.answer(heard))
+        except OSError:
+            pass
+        s.close()
+
+    def end(self):
+        self.over = True
+        self.listener.close()
+
+
+LIES = {
+    'much': lambda n: b'*4294967295\r\n',
+    'bulk': lambda n: b'$9223372036854775807\r\n' + b'x' * 65536,
+    'nested': lambda n: b'*1\r\n' * 20000,
+    'garbage': lambda n: bytes(range(256)) * 64,
+    'web': lambda n: b'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n',
+    'fine': lambda n: b'+OK\r\n' * 50,
+    'numbers': lambda n: b':1\r\n' * 50,
+    'nothing': lambda n: b'$-1\r\n' * 50,
+    'error': lambda n: b'-ERR no\r\n' * 50,
+    'no newline': lambda n: b'+' + b'y' * 100000,
+    'moved': lambda n: b'-MOVED 1234 127.0.0.1:1\r\n' * 50,
+    'no room': lambda n: b'-ERR max number of clients reached\r\n',
+    'maps': lambda n: b'%1\r\n+a\r\n>1\r\n_\r\n',
+    'silence': lambda n: b'',
+}
+
+
+def test_impostors(crowd, server, start):
+    """One node is real; the others answer nonsense. What belongs to the real one is right,
+    the run ends in time, and says that there is something left; memory is bounded."""
+    s = server()
+    liars = [Impostor(answer) for answer in LIES.values()]
+    r = start(*arguments(crowd, ['--redis', ','.join([s.address] + [x.address for x in liars])], speed=4),
+              '--drain-timeout', 2)
+    peak = 0
+    before = time.monotonic()
+    while r.process.poll() is None and time.monotonic() - before < 60:
+        try:
+            with open('/proc/%d/status' % r.process.pid) as f:
+                peak = max(peak, int(re.search(r'VmRSS:\s+(\d+)', f.read() or 'VmRSS: 0')[1]))
+        except (FileNotFoundError, TypeError):
+            break
+        time.sleep(.05)
+    end = r.wait(10)
+    found = end.ok().summary.check()
+    for x in liars:
+        x.end()
+    assert time.monotonic() - before < 2 + 8 + 10 * SLOW
+    assert found['packets'] == crowd.packets and found['packets_lost'] == 0
+    assert found['node_keys_left'] + found['node_batches_left'] > 0
+    assert peak < (2048 if SANITIZED else 256) << 10
+    assert all(x.talks for x in liars)
+    assert len(end.text.splitlines()) < 300  # it does not fill the log
+    got = totals(s.client())
+    assert got
+    want = crowd.tree.under('ip.')
+    same(got, {k: want[k] for k in got})

@@ -480,7 +480,6 @@ cloud_zincr(struct cloud *c, struct cloud_key *k, const void *member, size_t len
     uint64_t n)
 {
 	struct zadd told;
-	size_t before;
 	int r;
 
 	if (!is_type(c, k, CLOUD_ZSET) || n == 0)
@@ -494,16 +493,16 @@ cloud_zincr(struct cloud *c, struct cloud_key *k, const void *member, size_t len
 		}
 		c->memory += zset_memory(k->z);
 	}
-	before = zset_memory(k->z);
 	r = zset_add(k->z, member, len, n, k->node != NO_NODE, &told);
-	c->memory += zset_memory(k->z) - before;
+	c->memory += (size_t)told.bytes;
 	counter_add(c->counters, COUNTER_CLOUD_TOP_DROPPED, told.dropped);
 	counter_inc(c->counters, r == 0 ? COUNTER_CLOUD_UPDATES : COUNTER_CLOUD_NO_ROOM);
 	if (told.merged)
 		counter_inc(c->counters, COUNTER_CLOUD_MERGED);
 	if (r == 0)
 		key_queue(c, k);
-	key_changed(c, k);
+	if (!(k->flags & KEY_SHOWN))
+		key_show_or_hide(c, k);
 }
 
 void

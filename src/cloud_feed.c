@@ -37,8 +37,17 @@ count(struct cloud *c, struct cloud_key *k, unsigned place, uint32_t name, uint6
 	if (n == 0)
 		return;
 	v = field_at(c, k, place, name);
-	if (v != NULL)
+	if (v == NULL)
+		return;
+	if (v->kind != VALUE_COUNTER || v->gone || v->pending == 0) {
 		value_add(c, k, v, (int64_t)n);
+		return;
+	}
+	/* what value_add() does where something waits already */
+	v->number = (int64_t)((uint64_t)v->number + n);
+	v->pending = (int64_t)((uint64_t)v->pending + n);
+	counter_inc(c->counters, COUNTER_CLOUD_UPDATES);
+	counter_inc(c->counters, COUNTER_CLOUD_MERGED);
 }
 
 static void

@@ -334,6 +334,7 @@ struct zset;
 struct zadd {
 	bool merged;	  /* something of the member waited already */
 	unsigned dropped; /* members that made room */
+	int64_t bytes;	  /* the set takes more now */
 };
 struct zset *zset_new(uint64_t seed);
 void	 zset_free(struct zset *);
@@ -357,11 +358,9 @@ unsigned zset_take(struct zset *, struct cloud_op *, cloud_op_cb *, void *arg,
 /*
  * cloud_life.c.
  */
-/* Before each write: what is past its time starts anew; volatile keys live on. */
-void	 key_wake(struct cloud *, struct cloud_key *);
-/* After each write. */
-void	 key_changed(struct cloud *, struct cloud_key *);
-void	 key_queue(struct cloud *, struct cloud_key *);
+void	 key_wake_up(struct cloud *, struct cloud_key *);
+void	 key_show_or_hide(struct cloud *, struct cloud_key *);
+void	 key_enqueue(struct cloud *, struct cloud_key *);
 void	 key_unqueue(struct cloud *, struct cloud_key *);
 void	 key_hide(struct cloud *, struct cloud_key *);
 void	 key_lapse(struct cloud *, struct cloud_key *);
@@ -375,6 +374,33 @@ void	 key_free(struct cloud *, struct cloud_key *);
 /* See to it that KEY is looked at with the next clock. */
 void	 key_due(struct cloud *, struct cloud_key *);
 
+/* Before each write: what is past its time starts anew; volatile keys live on. */
+static inline void
+key_wake(struct cloud *c, struct cloud_key *k)
+{
+	uint64_t ttl_ms = k->tree->ttl_ms;
+
+	if (k->changed_ms != c->now_ms || !(k->flags & KEY_SHOWN) ||
+	    k->expire_ms != (ttl_ms != 0 ? c->now_ms + ttl_ms : 0))
+		key_wake_up(c, k); /* else it was written in this very moment */
+}
+
+/* After each write of values. */
+static inline void
+key_changed(struct cloud *c, struct cloud_key *k)
+{
+	if (!(k->flags & KEY_SHOWN) || k->n == k->gone)
+		key_show_or_hide(c, k);
+}
+
+/* K has something for its node. */
+static inline void
+key_queue(struct cloud *c, struct cloud_key *k)
+{
+	if (k->node != NO_NODE && !(k->flags & KEY_QUEUED))
+		key_enqueue(c, k);
+}
+
 /*
  * cloud_top.c.
  */
@@ -383,6 +409,7 @@ struct metric *top_metric(struct cloud *, const char *id, size_t len, uint64_t *
 int	 top_init(struct cloud *);
 void	 top_enroll(struct cloud *, struct cloud_key *);
 void	 top_withdraw(struct cloud *, struct cloud_key *);
+/* The key of MINUTE, to be written: cloud_zincr() wakes it. */
 struct cloud_key *top_key(struct cloud *, enum top, uint64_t minute);
 
 /* cloud_feed.c. */

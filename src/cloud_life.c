@@ -72,13 +72,10 @@ key_expire_at(struct cloud *c, struct cloud_key *k, uint64_t ms)
 }
 
 void
-key_queue(struct cloud *c, struct cloud_key *k)
+key_enqueue(struct cloud *c, struct cloud_key *k)
 {
-	struct queue *q;
+	struct queue *q = &c->queue[k->node];
 
-	if (k->node == NO_NODE || (k->flags & KEY_QUEUED))
-		return;
-	q = &c->queue[k->node];
 	k->flags |= KEY_QUEUED;
 	k->since = (uint32_t)c->now_ms;
 	k->queue_next = NULL;
@@ -217,7 +214,7 @@ key_arm(struct cloud *c, struct cloud_key *k)
 }
 
 void
-key_wake(struct cloud *c, struct cloud_key *k)
+key_wake_up(struct cloud *c, struct cloud_key *k)
 {
 	if (key_check(c, k) && k->tree->ttl_ms == 0) {
 		key_expire_at(c, k, 0);
@@ -233,7 +230,7 @@ key_wake(struct cloud *c, struct cloud_key *k)
 }
 
 void
-key_changed(struct cloud *c, struct cloud_key *k)
+key_show_or_hide(struct cloud *c, struct cloud_key *k)
 {
 	bool any;
 

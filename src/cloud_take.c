@@ -40,15 +40,13 @@ tell_value(struct taker *t, const struct value *v)
 	    [VALUE_TEXT] = CLOUD_OP_HSET,
 	};
 
-	t->op.text = NULL;
-	t->op.len = 0;
-	t->op.number = 0;
 	if (v->kind == VALUE_TEXT)
 		t->op.text = value_string(v, &t->op.len);
 	else
 		t->op.number = v->number;
 	tell(t, t->k->tree->def.type == CLOUD_STRING ? CLOUD_OP_SET : kind[v->kind]);
 	t->op.text = NULL;
+	t->op.len = 0;
 	t->wrote = true;
 }
 
@@ -74,6 +72,7 @@ take_fields(struct taker *t)
 		if (!value_waits(v))
 			continue;
 		t->op.field = names_text(&t->c->names, v->name, &t->op.field_len);
+		t->op.number = 0;
 		if (v->del)
 			tell(t, CLOUD_OP_HDEL);
 		if (v->set)
@@ -293,17 +292,16 @@ void
 rearm_step(struct cloud *c, unsigned keys)
 {
 	struct cloud_key *k;
-	unsigned n = 0;
+	unsigned n;
 
-	while (c->rearm != 0 && n < keys) {
+	for (n = 0; c->rearm != 0 && n < keys; n++) { /* a bucket has one, about */
 		if (c->rearm_at >= c->table.n) {
 			c->rearm = 0;
 			return;
 		}
-		for (k = c->table.bucket[c->rearm_at++]; k != NULL; k = k->chain, n++)
+		for (k = c->table.bucket[c->rearm_at++]; k != NULL; k = k->chain)
 			if (k->node != NO_NODE && (c->rearm >> k->node & 1))
 				rearm(c, k);
-		n++;
 	}
 }
 

@@ -172,17 +172,14 @@ struct cloud_key *
 top_key(struct cloud *c, enum top top, uint64_t minute)
 {
 	struct metric *m = &c->metric[top];
-	struct cloud_key *k;
 	char id[64];
 	unsigned i;
 	int len;
 
 	for (i = m->n; i-- > 0;)
 		if (m->minute[i].minute == minute) {
-			k = m->minute[i].key;
 			use(m, i);
-			key_wake(c, k);
-			return k;
+			return m->minute[m->n - 1].key;
 		}
 	len = snprintf(id, sizeof(id), "%s.%llu", m->name, (unsigned long long)minute);
 	return cloud_key(c, CLOUD_TOP, id, (size_t)len);

@@ -275,23 +275,32 @@ add_member(struct zset *z, const void *name, size_t len, uint32_t hash)
 	return m;
 }
 
+size_t
+zset_memory(const struct zset *z)
+{
+	return sizeof(*z) + z->cap * (sizeof(struct member) + 3 * sizeof(uint16_t)) +
+	    4 * MALLOC_HEAD + z->names;
+}
+
 int
 zset_add(struct zset *z, const void *name, size_t len, uint64_t n, bool wait,
     struct zadd *told)
 {
-	uint32_t hash;
 	struct member *m;
+	uint32_t hash;
+	size_t before;
 
-	told->merged = false;
-	told->dropped = 0;
+	*told = (struct zadd) {.merged = false};
 	if (len > CLOUD_VALUE_MAX)
 		len = CLOUD_VALUE_MAX;
 	hash = member_hash(z, name, len);
 	m = find(z, name, len, hash);
 	if (m == NULL) {
+		before = zset_memory(z);
 		if (z->n == KEPT)
 			told->dropped = prune(z);
 		m = add_member(z, name, len, hash);
+		told->bytes = (int64_t)(zset_memory(z) - before);
 		if (m == NULL)
 			return -1;
 	}
@@ -345,13 +354,6 @@ unsigned
 zset_waiting(const struct zset *z)
 {
 	return z->waiting;
-}
-
-size_t
-zset_memory(const struct zset *z)
-{
-	return sizeof(*z) + z->cap * (sizeof(struct member) + 3 * sizeof(uint16_t)) +
-	    4 * MALLOC_HEAD + z->names;
 }
 
 static int

@@ -154,24 +154,28 @@ committed(struct node *n)
 	node_well(n, true);
 }
 
-/* What became of the batch that was on the way when the connection broke? */
+/* The fate of the batch that was on the way when the connection broke is known. */
 static void
-decide(struct node *n, const char *value, const char *past)
+decided(struct node *n, bool is_there)
 {
-	const char *instance = n->set->instance;
-	struct node_batch *b = &n->batch;
-	uint64_t number;
-
-	if (b->state != NODE_BATCH_DOUBT)
-		return;
 	counter_inc(n->set->s.counters, COUNTER_NODE_IN_DOUBT);
 	n->in_doubt++;
-	if ((number_of(value, instance, &number) && number == b->number) ||
-	    (strtoull(past, NULL, 10) == b->number))
+	n->batch.again = true;
+	if (is_there)
 		committed(n);
 	else
-		b->state = NODE_BATCH_KEPT;
-	b->again = true;
+		n->batch.state = NODE_BATCH_KEPT;
+}
+
+/* Does the number say that the batch is there? If not it may still arrive, until the
+ * fence stands. */
+static bool
+is_there(const struct node *n, const char *value, const char *past)
+{
+	uint64_t number;
+
+	return (number_of(value, n->set->instance, &number) && number == n->batch.number) ||
+	    strtoull(past, NULL, 10) == n->batch.number;
 }
 
 /* The number went back: an older copy of the data was loaded, or none. */
@@ -245,8 +249,12 @@ node_fence_read(struct node *n, const redisReply *r)
 		node_text(value, sizeof(value), r->element[0]->str);
 	if (r->element[1]->type == REDIS_REPLY_STRING)
 		node_text(past, sizeof(past), r->element[1]->str);
-	decide(n, value, past);
+	if (n->batch.state == NODE_BATCH_DOUBT && is_there(n, value, past))
+		decided(n, true);
 	if (!judge(n, value)) {
+		/* who wrote that fenced us off */
+		if (n->batch.state == NODE_BATCH_DOUBT)
+			decided(n, false);
 		node_conflict(n, value);
 		return;
 	}
@@ -284,7 +292,11 @@ node_fence_exec(struct node *n, const redisReply *r)
 	}
 	memcpy(n->known, n->writing, sizeof(n->known));
 	n->fenced = true;
-	n->state = NODE_READY;
+	if (n->batch.state == NODE_BATCH_DOUBT)
+		decided(n, false);
+	/* READY, but for a name that was given up meanwhile */
+	if (n->epoch == n->set->epoch)
+		n->state = NODE_READY;
 }
 
 /*

@@ -30,6 +30,7 @@
 #define USER_TIMEOUT_MS 10000 /* unacknowledged for so long: dead */
 #define KEEPALIVE_S	15
 #define KEEPALIVE_TRIES 3
+#define READ_MAX	65536 /* given to the parser at once */
 
 struct node_lookup {
 	struct node_conn *conn; /* NULL: nobody waits for it any more */
@@ -121,6 +122,7 @@ take_replies(struct node_conn *c)
 		if (reply == NULL)
 			break;
 		c->heard_ms = node_now();
+		c->fed = 0;
 		if (c->owed > 0)
 			c->owed--;
 		c->calls->reply(c->arg, reply);
@@ -128,11 +130,49 @@ take_replies(struct node_conn *c)
 		if (c->life != life)
 			return false;
 	}
-	if (c->reader->len - c->reader->pos > NODE_REPLY_BYTES) {
-		node_conn_fail(c, "an answer without end");
-		return false;
-	}
 	return true;
+}
+
+/*
+ * The parser takes memory for as many elements as an array announces, so lengths are
+ * looked at before it sees them: hiredis has a limit of its own only since 1.0. RESP is a
+ * flat row of lines, some of them followed by bytes. False: too much.
+ */
+static bool
+modest(struct node_conn *c, const char *p, size_t len)
+{
+	const char *end = p + len, *nl;
+	size_t n;
+
+	c->fed += len;
+	while (p < end) {
+		if (c->skip > 0) {
+			n = c->skip < (size_t)(end - p) ? c->skip : (size_t)(end - p);
+			c->skip -= n;
+			p += n;
+			continue;
+		}
+		nl = memchr(p, '\n', (size_t)(end - p));
+		n = (size_t)((nl != NULL ? nl : end) - p);
+		if (n > sizeof(c->head) - 1 - c->head_len)
+			n = sizeof(c->head) - 1 - c->head_len;
+		memcpy(c->head + c->head_len, p, n);
+		c->head_len += n;
+		if (nl == NULL)
+			break;
+		p = nl + 1;
+		c->head[c->head_len] = '\0';
+		c->head_len = 0;
+		if (c->head[0] == '*' && strtoll(c->head + 1, NULL, 10) > NODE_REPLY_ITEMS)
+			return false;
+		if (c->head[0] == '$' && c->head[1] != '-') {
+			n = strtoull(c->head + 1, NULL, 10);
+			if (n > NODE_REPLY_BYTES)
+				return false;
+			c->skip = n + 2;
+		}
+	}
+	return c->fed <= NODE_REPLY_BYTES + READ_MAX;
 }
 
 static void
@@ -145,6 +185,11 @@ on_read(struct bufferevent *bev, void *arg)
 	while ((len = evbuffer_get_contiguous_space(in)) > 0) {
 		const char *p = (const char *)evbuffer_pullup(in, (ev_ssize_t)len);
 
+		len = len < READ_MAX ? len : READ_MAX;
+		if (!modest(c, p, len)) {
+			node_conn_fail(c, "an answer that is too long");
+			return;
+		}
 		if (redisReaderFeed(c->reader, p, len) != REDIS_OK) {
 			node_conn_fail(c, c->reader->errstr);
 			return;
@@ -161,6 +206,7 @@ on_read(struct bufferevent *bev, void *arg)
 static bool
 open_reader(struct node_conn *c)
 {
+	c->fed = c->skip = c->head_len = 0;
 	c->reader = redisReaderCreate();
 	if (c->reader == NULL)
 		return false;

@@ -13,7 +13,8 @@
  *	node_sentinel.c	asking sentinels where the master is
  *
  * Memory per node: one batch (NODE_BATCH_BYTES and a key more, twice while it is being
- * sent), NODE_EVENTS_BYTES of events, a reply of at most NODE_REPLY_BYTES.
+ * sent), NODE_EVENTS_BYTES of events, and a reply of at most NODE_REPLY_BYTES, some
+ * twenty times that when it is taken apart.
  */
 #ifndef MCPROBE_NODE_INT_H
 #define MCPROBE_NODE_INT_H
@@ -36,8 +37,8 @@
 #define NODE_BATCH_ROOM	  (3 << 20) /* taken once: NODE_BATCH_BYTES and the largest keys */
 #define NODE_EVENTS_MAX	  10000
 #define NODE_EVENTS_BYTES (1 << 20)
-#define NODE_REPLY_BYTES  (16 << 20) /* of a reply that is not whole yet */
-#define NODE_REPLY_ITEMS  65536
+#define NODE_REPLY_BYTES  (2 << 20) /* of a reply */
+#define NODE_REPLY_ITEMS  65536	    /* of an array in it */
 #define NODE_ID		  224 /* --probe-id, "-", a number */
 #define NODE_KEY	  (NODE_ID + 48)
 #define NODE_WANTS	  64
@@ -98,6 +99,10 @@ struct node_conn {
 	char why[NODE_ERROR];		/* the last of them failed */
 	uint64_t began_ms, heard_ms;
 	unsigned owed; /* replies still to come */
+	size_t fed;    /* bytes since the last whole reply */
+	size_t skip;   /* of a string, not come yet */
+	char head[24]; /* the line that has not come whole: its beginning */
+	size_t head_len;
 	unsigned life; /* counts closings */
 };
 

@@ -243,7 +243,7 @@ loop_advance(struct loop *l)
 static void
 on_bell(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval hold = {0, HOLD_US};
+	static const struct timeval hold = {0, HOLD_US}, now = {0, 0};
 	struct loop *l = arg;
 	bool more;
 
@@ -264,8 +264,10 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!more)
 		more = loop_advance(l);
+	/* a timer, though it is due: an event that activates itself runs again before the
+	   loop looks at sockets, signals and the tick */
 	if (more)
-		event_active(l->bell, EV_READ, 0);
+		event_add(l->resume, &now);
 }
 
 /*

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from cloud import counters, serve
 from conftest import PROBE, SLOW, T, Result, packets_of, truth
 
 MANY = 100000
@@ -37,6 +38,21 @@ def test_flush(captures, start, tmp_path, number):
     assert len(records) == MANY
     assert {x['FLOW_END_REASON'] for x in records} == {4}
     assert packets_of(records) == 4 * MANY
+
+
+def test_heard_while_busy(captures, serve):
+    """While flows come faster than they can be written, clients are answered and the signal is
+    heard: control's queue is no reason to look at nothing else."""
+    p = serve('-i', captures('many', flows=MANY), '--no-dpi', '-d', 1, '-t', 1, '-T', '@ALL@',
+              '--json', '/dev/null')
+    seen = [0]
+    p.listening()
+    with p.client() as c:
+        while seen[-1] < MANY:  # a quarter of them
+            seen.append(counters(c)['packets'])
+    r = p.finish().ok()
+    assert MANY <= seen[-1] < 3 * MANY
+    assert r.summary.check()['packets'] < 4 * MANY
 
 
 @pytest.mark.parametrize('stay', [False, True], ids=['end of file', 'signal'])

@@ -21,6 +21,16 @@ start_probe(struct probe *p, const char *id, const char *path)
 	probe_start(p);
 }
 
+/* Behind a relay: which cannot pass on the question at the start, being of this process. */
+static void
+make_behind(struct probe *p, const struct relay *r)
+{
+	probe_init(p, "p1");
+	probe_node(p, "unix:%s", r->to);
+	probe_make(p);
+	p->nodes->v[0].target.path = (char *)r->path;
+}
+
 /* Some changes, and a turn of the loop. */
 static void
 feed(struct probe *p)
@@ -162,9 +172,7 @@ test_late_batch(void **state)
 	(void)state;
 	server_start(s, "a", 0, NULL);
 	relay_start(&r, s->path);
-	probe_init(&p, "p1");
-	probe_node(&p, "unix:%s", r.path);
-	probe_make(&p);
+	make_behind(&p, &r);
 	nodes_times(p.nodes)->ack = 100;
 	nodes_start(p.nodes);
 	RUN_UNTIL(ready(&p));
@@ -204,9 +212,7 @@ test_batch_in_between(void **state)
 	(void)state;
 	server_start(s, "a", 0, NULL);
 	relay_start(&r, s->path);
-	probe_init(&p, "p1");
-	probe_node(&p, "unix:%s", r.path);
-	probe_make(&p);
+	make_behind(&p, &r);
 	nodes_times(p.nodes)->ack = 200;
 	nodes_start(p.nodes);
 	RUN_UNTIL(ready(&p));
@@ -246,9 +252,7 @@ test_answer_lost(void **state)
 	(void)state;
 	server_start(s, "a", 0, NULL);
 	relay_start(&r, s->path);
-	probe_init(&p, "p1");
-	probe_node(&p, "unix:%s", r.path);
-	probe_make(&p);
+	make_behind(&p, &r);
 	nodes_times(p.nodes)->ack = 60;
 	nodes_start(p.nodes);
 	RUN_UNTIL(ready(&p));
@@ -468,7 +472,8 @@ test_intruder_in_doubt(void **state)
 	(void)state;
 	server_start(s, "a", 0, NULL);
 	relay_start(&r, s->path);
-	start_probe(&p, "p1", r.path);
+	make_behind(&p, &r);
+	nodes_start(p.nodes);
 	RUN_UNTIL(ready(&p));
 	feed_ms(&p, 50);
 	RUN_UNTIL(idle(&p));
@@ -501,6 +506,45 @@ test_intruder_in_doubt(void **state)
 	probe_free(&p);
 	probe_free(&q);
 	relay_end(&r);
+}
+
+/* The name changes while another node has a batch in doubt under the old one. */
+static void
+test_intruder_elsewhere(void **state)
+{
+	struct server *both[2] = {&servers[0], &servers[1]};
+	struct probe p;
+	struct probe *one = &p;
+	char number[64];
+
+	(void)state;
+	server_start(both[0], "a", 0, NULL);
+	server_start(both[1], "b", 0, NULL);
+	probe_init(&p, "p1");
+	probe_node(&p, "unix:%s", both[0]->path);
+	probe_node(&p, "unix:%s", both[1]->path);
+	probe_make(&p);
+	nodes_times(p.nodes)->ack = 100;
+	nodes_start(p.nodes);
+	RUN_UNTIL(ready(&p));
+	feed_ms(&p, 50);
+	kill(both[1]->pid, SIGSTOP);
+	RUN_UNTIL((feed(&p), p.nodes->v[1].batch.state == NODE_BATCH_DOUBT));
+	tell_server(both[0], "SET probe.p1.seq fedcba9876543210:3");
+	RUN_UNTIL((feed(&p), strcmp(nodes_probe_id(p.nodes), "p1-2") == 0));
+	feed_ms(&p, 50);
+	assert_string_equal(p.nodes->v[0].id, "p1-2");
+	assert_string_equal(p.nodes->v[1].id, "p1");
+	kill(both[1]->pid, SIGCONT);
+	RUN_UNTIL(ready(&p));
+	feed_ms(&p, 50);
+	RUN_UNTIL(ready(&p) && idle(&p));
+	assert_string_equal(p.nodes->v[1].id, "p1-2");
+	assert_sums(&one, 1, both, 2);
+	snprintf(number, sizeof(number), "%s:%llu", p.nodes->instance,
+	    (unsigned long long)p.nodes->v[1].acked);
+	assert_answer(both[1], number, "GET probe.p1-2.seq");
+	probe_free(&p);
 }
 
 /*
@@ -874,6 +918,7 @@ main(void)
 		TEST(test_two_probes),
 		TEST(test_intruder),
 		TEST(test_intruder_in_doubt),
+		TEST(test_intruder_elsewhere),
 		TEST(test_nonsense),
 		TEST(test_answers_of_exec),
 		TEST(test_sentinels),

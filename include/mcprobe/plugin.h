@@ -204,6 +204,20 @@ struct mc_plugin {
 	void (*on_second)(void *ctx, const struct mc_cloud *, uint64_t now_us);
 };
 
+/*
+ * The one symbol of a plugin: MC_PLUGIN_SYMBOL(dns) = {...}; defines mc_plugin_dns, linked
+ * into mcprobe, or, compiled with -DMC_PLUGIN_SHARED, the mc_plugin of a shared object.
+ */
+#ifdef MC_PLUGIN_SHARED
+#define MC_PLUGIN_SYMBOL(n)                                                      \
+	extern const struct mc_plugin mc_plugin;                                 \
+	const struct mc_plugin mc_plugin
+#else
+#define MC_PLUGIN_SYMBOL(n)                                                      \
+	extern const struct mc_plugin mc_plugin_##n;                             \
+	const struct mc_plugin mc_plugin_##n
+#endif
+
 /* What the host does for plugins. Called through the functions below. */
 struct mc_host {
 	uint32_t abi, size;

@@ -136,7 +136,12 @@ enum mc_match {
 enum mc_verdict {
 	MC_MORE,
 	MC_DONE,  /* this flow is of no more interest: it costs nothing from now on */
-	MC_SPLIT, /* before this packet is counted: export the record so far, start afresh */
+	/*
+	 * Before this packet is counted: export the record so far, start afresh. Nothing of
+	 * the packet was used: it is given again at once, FIELDS being zeros, and must be
+	 * taken then (another SPLIT means MORE). Said only when mc_setup.split.
+	 */
+	MC_SPLIT,
 };
 
 /* A key tree: see cloud.h. PREFIX ends in a dot. TTL_S 0: persistent; UINT32_MAX: as

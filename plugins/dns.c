@@ -1,0 +1,903 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dns.c -- DNS (port 53, UDP and TCP), mDNS (5353) and LLMNR (5355): one event and one step
+ * of the counters per transaction, as it is complete.
+ *
+ * Worker side. A query waits in its flow's state until its answer comes, which has its id
+ * and its question, or is reported without one: after --dns-timeout without a repetition,
+ * when the flow ends, or when PENDING_MAX newer ones wait. A repetition counts as one. An
+ * answer that nobody waits for (never asked for, or the second) is reported on its own. What
+ * is asked of a group (mDNS, LLMNR) is answered in other flows and is reported at once.
+ * Names wait in their wire form, packed; all that is kept of a flow is struct state. Over
+ * TCP, whole messages are read where they are; of one in pieces the first PIECES bytes are
+ * kept. Each message costs its length, and a look at the waiting ids.
+ *
+ * Control side. Keys, for service dns only:
+ *	ip.<addr>		dns.queries, dns.nxdomain as client; dns.replies as server
+ *	dns.server.<addr>	queries replies noerror nxdomain servfail unanswered
+ *	dns.client.<addr>	retransmissions latencyUsSum latencyUsMax
+ *	dns.domain.<fqdn>	the same
+ *	dns.qtype.<TYPE>	queries
+ *	dns.rcode.<RCODE>	queries, by the code they were answered with
+ *	top.dns.domain.<minute>	queries
+ * and what names addresses have: dns.cache.<addr>, ip.<addr> name. These are learned of
+ * answers that were asked for, and of mDNS; an answer that nobody asked for proves nothing.
+ */
+#include <mcprobe/plugin.h>
+
+#include "dns_wire.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PENDING_MAX  50
+#define NAMES_MAX    4096 /* bytes of the names of what waits */
+#define PIECES	     2048 /* bytes of a message over TCP that comes in pieces */
+#define PATIENCE     8	  /* timeouts in which repetitions may put off the end */
+#define SPLIT_MARK   0x10000u /* sub-flows are SPLIT_MARK | transaction id */
+#define ADDR_TEXT    46
+#define QUESTIONS_MAX 16 /* of a message that is to be believed without its beginning */
+
+enum service {
+	SERVICE_NONE,
+	SERVICE_DNS,
+	SERVICE_MDNS,
+	SERVICE_LLMNR,
+};
+
+enum counter {
+	COUNT_MESSAGES,
+	COUNT_SHORT,
+	COUNT_MALFORMED,
+	COUNT_UNASKED,
+	COUNT_UNANSWERED,
+	COUNT_PENDING_FULL,
+	COUNT_TCP_LOST,
+};
+
+static const struct mc_counter counters[] = {
+    [COUNT_MESSAGES] = {"messages", "DNS, mDNS and LLMNR messages"},
+    [COUNT_SHORT] = {"short", "messages shorter than their header"},
+    [COUNT_MALFORMED] = {"malformed", "messages that contradict themselves"},
+    [COUNT_UNASKED] = {"unasked", "answers without a query, or the second to it"},
+    [COUNT_UNANSWERED] = {"unanswered", "queries without an answer"},
+    [COUNT_PENDING_FULL] = {"pending_full", "queries given up for newer ones of their flow"},
+    [COUNT_TCP_LOST] = {"tcp_lost", "TCP: places where a message's beginning is unknown"},
+    {NULL, NULL},
+};
+
+/* A query that waits. Its name is in state.names, in the order of the queries. */
+struct query {
+	uint64_t first_us; /* of its first byte */
+	uint64_t asked_us; /* when it was whole: latency counts from here */
+	uint64_t due_us;
+	uint16_t id, qtype, retransmissions;
+	uint8_t dir;	   /* sent by this endpoint */
+	uint8_t name_len;  /* 0: none */
+	uint8_t question;  /* enum dns_question */
+	bool malformed;
+};
+
+/* One side of a TCP connection: messages with 2 bytes of length before, RFC 1035 §4.2.2. */
+struct side {
+	uint64_t first_us; /* of the message begun */
+	uint32_t have;	   /* bytes in BUF, the 2 of the length included */
+	uint32_t missing;  /* bytes of it still to come, once the length is known */
+	bool begun;
+	bool holed;	   /* bytes of it are lost: no more is kept */
+	bool lost;	   /* where the next one begins is not known */
+	uint8_t buf[2 + PIECES];
+};
+
+struct state {
+	uint16_t npending, names_len;
+	struct query pending[PENDING_MAX];
+	uint8_t names[NAMES_MAX];
+	struct side sides[2];
+};
+
+enum field_bit {
+	FIELD_ID,
+	FIELD_QUERY,
+	FIELD_TYPE,
+	FIELD_RCODE,
+	FIELD_ANSWERS,
+	FIELD_TTL,
+	FIELD_RESPONSE,
+};
+
+/* What a record carries: its first transaction. */
+struct fields {
+	uint64_t present;
+	uint32_t ttl;
+	uint16_t id, qtype;
+	uint8_t rcode, answers;
+	uint8_t asker; /* endpoint; not exported */
+	char query[256];
+	char response[DNS_RESPONSE];
+};
+
+#define FIELD(l, n, t, m, w, p, h)                                               \
+	{.label = l, .pen = 35632, .id = n, .len = w, .type = t,                 \
+	    .offset = offsetof(struct fields, m),                                \
+	    .size = sizeof(((struct fields *)0)->m), .present = p, .help = h}
+
+static const struct mc_field fields[] = {
+    FIELD("DNS_QUERY", 205, MC_STRING, query, 256, FIELD_QUERY, "DNS query: the name"),
+    FIELD("DNS_QUERY_ID", 206, MC_U16, id, 2, FIELD_ID, "DNS transaction id"),
+    FIELD("DNS_QUERY_TYPE", 207, MC_U16, qtype, 2, FIELD_TYPE,
+	"DNS query type (1 A, 28 AAAA ...)"),
+    FIELD("DNS_RET_CODE", 208, MC_U8, rcode, 1, FIELD_RCODE,
+	"DNS return code (0 NOERROR, 3 NXDOMAIN ...; 255: or more)"),
+    FIELD("DNS_NUM_ANSWERS", 209, MC_U8, answers, 1, FIELD_ANSWERS,
+	"DNS answers (255: or more)"),
+    FIELD("DNS_TTL_ANSWER", 352, MC_U32, ttl, 4, FIELD_TTL,
+	"TTL of the first address, else of the first answer, in seconds"),
+    FIELD("DNS_RESPONSE", 398, MC_STRING, response, 256, FIELD_RESPONSE,
+	"first addresses, else names, of the DNS answer, separated by commas"),
+    {.label = NULL},
+};
+
+static const struct mc_option options[] = {{NULL, NULL, NULL}};
+
+enum report_flag {
+	REPORT_ASKED = 1,    /* a query was seen */
+	REPORT_ANSWERED = 2, /* an answer was seen */
+	REPORT_QTYPE = 4,
+	REPORT_COUNT = 8,
+	REPORT_TTL = 16,
+	REPORT_MALFORMED = 32,
+};
+
+/* From worker to control. After it: the addresses, the question, the first address's owner,
+ * the text of the response. */
+struct report {
+	uint64_t first_us, latency_us; /* latency if both asked and answered */
+	uint32_t ttl;
+	uint16_t id, qtype, rcode, answers, retransmissions;
+	uint16_t text_len;
+	uint8_t service, client, flags;
+	uint8_t name_len, owner_len, naddrs;
+};
+
+_Static_assert(sizeof(struct report) + 16 * DNS_ITEMS_MAX + 2 * DNS_NAME_MAX +
+	    DNS_RESPONSE <= MC_REPORT_MAX, "a report has room for what it may carry");
+_Static_assert(sizeof(struct fields) <= MC_FIELDS_MAX, "fields");
+_Static_assert(sizeof(struct state) <= MC_STATE_MAX, "state");
+
+struct context {
+	uint64_t timeout_us;
+	bool split;
+	/* control: trees */
+	int domain, cache, server, client, qtype, rcode;
+};
+
+/* What an event is made of. */
+enum event_bit {
+	EVENT_QNAME,
+	EVENT_QTYPE,
+	EVENT_RCODE,
+	EVENT_ANSWERS,
+	EVENT_TTL,
+	EVENT_RESPONSE,
+	EVENT_LATENCY,
+	EVENT_MALFORMED,
+};
+
+struct event {
+	uint64_t present;
+	uint64_t latency_us;
+	uint32_t ttl;
+	uint16_t id, qtype_id, rcode_id, answers, retransmissions;
+	bool malformed;
+	char service[8];
+	char qname[DNS_NAME_TEXT];
+	char qtype[DNS_MNEMONIC], rcode[DNS_MNEMONIC];
+	char response[DNS_RESPONSE];
+};
+
+static const struct mc_row event_rows[] = {
+    MC_ROW(event, service, "service", MC_STRING, MC_NO_ROW),
+    MC_ROW(event, id, "id", MC_U16, MC_NO_ROW),
+    MC_ROW_NULL(event, qname, "qname", MC_STRING, EVENT_QNAME),
+    MC_ROW_NULL(event, qtype, "qtype", MC_STRING, EVENT_QTYPE),
+    MC_ROW_NULL(event, qtype_id, "qtypeId", MC_U16, EVENT_QTYPE),
+    MC_ROW_NULL(event, rcode, "rcode", MC_STRING, EVENT_RCODE),
+    MC_ROW_NULL(event, rcode_id, "rcodeId", MC_U16, EVENT_RCODE),
+    MC_ROW_NULL(event, answers, "answers", MC_U16, EVENT_ANSWERS),
+    MC_ROW(event, ttl, "ttl", MC_U32, EVENT_TTL),
+    MC_ROW(event, response, "response", MC_STRING, EVENT_RESPONSE),
+    MC_ROW(event, retransmissions, "retransmissions", MC_U16, MC_NO_ROW),
+    MC_ROW_NULL(event, latency_us, "latencyUs", MC_U64, EVENT_LATENCY),
+    MC_ROW(event, malformed, "malformed", MC_BOOL, EVENT_MALFORMED),
+};
+
+/* Of each port alone; of two, DNS is looked for first, then mDNS. */
+static enum service
+service_of(const struct mc_key *key)
+{
+	if (key->proto != 6 && key->proto != 17)
+		return SERVICE_NONE;
+	if (key->port[0] == 53 || key->port[1] == 53)
+		return SERVICE_DNS;
+	if (key->proto == 17 && (key->port[0] == 5353 || key->port[1] == 5353))
+		return SERVICE_MDNS;
+	if (key->port[0] == 5355 || key->port[1] == 5355)
+		return SERVICE_LLMNR;
+	return SERVICE_NONE;
+}
+
+static bool
+is_group(const uint8_t addr[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (memcmp(addr, mapped, sizeof(mapped)) == 0)
+		return addr[12] >= 224 && addr[12] <= 239;
+	return addr[0] == 0xff;
+}
+
+static int
+dns_init(void **ctx, const struct mc_setup *s, char *err, size_t errlen)
+{
+	struct context *x = calloc(1, sizeof(*x));
+
+	if (x == NULL) {
+		snprintf(err, errlen, "no memory");
+		return -1;
+	}
+	x->timeout_us = s->timeout_us;
+	x->split = s->split;
+	if (s->control) {
+		x->domain = mc_tree_add(s, "dns.domain.", MC_KEY_HASH, UINT32_MAX);
+		x->cache = mc_tree_add(s, "dns.cache.", MC_KEY_STRING, UINT32_MAX);
+		x->server = mc_tree_add(s, "dns.server.", MC_KEY_HASH, UINT32_MAX);
+		x->client = mc_tree_add(s, "dns.client.", MC_KEY_HASH, UINT32_MAX);
+		x->qtype = mc_tree_add(s, "dns.qtype.", MC_KEY_HASH, UINT32_MAX);
+		x->rcode = mc_tree_add(s, "dns.rcode.", MC_KEY_HASH, UINT32_MAX);
+		if (x->domain < 0 || x->cache < 0 || x->server < 0 || x->client < 0 ||
+		    x->qtype < 0 || x->rcode < 0) {
+			snprintf(err, errlen, "no room for its trees of keys");
+			free(x);
+			return -1;
+		}
+	}
+	*ctx = x;
+	return 0;
+}
+
+static void
+dns_fini(void *ctx)
+{
+	free(ctx);
+}
+
+static enum mc_match
+dns_match(void *ctx, const struct mc_key *key, const struct mc_packet *p)
+{
+	(void)ctx;
+	(void)p;
+	return service_of(key) != SERVICE_NONE ? MC_MATCH_YES : MC_MATCH_NO;
+}
+
+/* mDNS has no ids (RFC 6762 §18.1): its flows stay whole. */
+static uint32_t
+dns_subflow(void *ctx, const struct mc_key *key, const struct mc_packet *p)
+{
+	enum service s = service_of(key);
+
+	(void)ctx;
+	if (key->proto != 17 || s == SERVICE_NONE || s == SERVICE_MDNS || p->len < DNS_HEADER)
+		return 0;
+	return SPLIT_MARK | (uint32_t)p->data[0] << 8 | p->data[1];
+}
+
+/* A transaction: Q, or M, or both. NAME is the question's. */
+static void
+report(const struct mc_flow *f, const struct query *q, const uint8_t *name,
+    const struct dns_message *m, uint64_t first_us, uint64_t now_us, uint8_t client)
+{
+	uint8_t buf[MC_REPORT_MAX], *at = buf + sizeof(struct report);
+	struct report r = {.first_us = first_us, .service = (uint8_t)service_of(f->key),
+	    .client = client};
+
+	if (q != NULL) {
+		r.flags |= REPORT_ASKED | (q->malformed ? REPORT_MALFORMED : 0) |
+		    (q->question != DNS_NO_QUESTION ? REPORT_QTYPE : 0);
+		r.id = q->id;
+		r.qtype = q->qtype;
+		r.retransmissions = q->retransmissions;
+		r.name_len = q->name_len;
+	} else {
+		r.flags |= m->question != DNS_NO_QUESTION ? REPORT_QTYPE : 0;
+		r.id = m->id;
+		r.qtype = m->qtype;
+		name = m->qname.wire;
+		r.name_len = m->qname.len;
+	}
+	if (m != NULL && m->response) {
+		r.flags |= REPORT_ANSWERED | (m->malformed ? REPORT_MALFORMED : 0) |
+		    (m->has_ttl ? REPORT_TTL : 0) |
+		    (m->opcode != DNS_UPDATE ? REPORT_COUNT : 0); /* RFC 2136 §2.2 */
+		r.rcode = m->rcode;
+		r.answers = m->count[DNS_ANSWERS];
+		r.ttl = m->ttl;
+		r.naddrs = (uint8_t)m->naddrs;
+		memcpy(at, m->addrs, 16 * m->naddrs);
+		at += 16 * m->naddrs;
+		r.owner_len = r.service == SERVICE_MDNS ? m->owner.len : 0;
+		r.text_len = (uint16_t)strlen(m->response_text);
+		if (q != NULL && now_us > q->asked_us)
+			r.latency_us = now_us - q->asked_us;
+	}
+	memcpy(at, name, r.name_len);
+	at += r.name_len;
+	if (r.owner_len > 0)
+		memcpy(at, m->owner.wire, r.owner_len);
+	at += r.owner_len;
+	if (r.text_len > 0)
+		memcpy(at, m->response_text, r.text_len);
+	at += r.text_len;
+	memcpy(buf, &r, sizeof(r));
+	mc_report(f, buf, (size_t)(at - buf));
+}
+
+static const uint8_t *
+name_of(const struct state *s, unsigned i)
+{
+	unsigned at = 0, n;
+
+	for (n = 0; n < i; n++)
+		at += s->pending[n].name_len;
+	return s->names + at;
+}
+
+static void
+set_timer(const struct state *s, const struct mc_flow *f)
+{
+	uint64_t due = 0;
+	unsigned i;
+
+	for (i = 0; i < s->npending; i++)
+		if (due == 0 || s->pending[i].due_us < due)
+			due = s->pending[i].due_us;
+	mc_timer_set(f, due);
+}
+
+static void
+forget(struct state *s, unsigned i)
+{
+	unsigned at = (unsigned)(name_of(s, i) - s->names), len = s->pending[i].name_len;
+
+	memmove(s->names + at, s->names + at + len, s->names_len - at - len);
+	s->names_len -= len;
+	s->npending--;
+	memmove(&s->pending[i], &s->pending[i + 1],
+	    (s->npending - i) * sizeof(s->pending[0]));
+}
+
+static void
+give_up(struct state *s, unsigned i, const struct mc_flow *f)
+{
+	const struct query *q = &s->pending[i];
+
+	report(f, q, name_of(s, i), NULL, q->first_us, 0, q->dir);
+	mc_flow_count(f, COUNT_UNANSWERED, 1);
+	forget(s, i);
+}
+
+/*
+ * The query of endpoint DIR that M repeats or answers, or -1. ANY: an answer whose question
+ * is not there, or could not be read, is paired by its id alone.
+ */
+static int
+find(const struct state *s, uint8_t dir, const struct dns_message *m, bool any)
+{
+	const uint8_t *name = s->names;
+	unsigned i;
+
+	for (i = 0; i < s->npending; name += s->pending[i].name_len, i++) {
+		const struct query *q = &s->pending[i];
+
+		if (q->id != m->id || q->dir != dir)
+			continue;
+		if (any && m->question == DNS_NO_QUESTION)
+			return (int)i;
+		if (q->question == m->question && q->qtype == m->qtype &&
+		    dns_name_equal(name, q->name_len, m->qname.wire, m->qname.len))
+			return (int)i;
+	}
+	return -1;
+}
+
+/* The record's question, if it has none yet. */
+static void
+fill_query(struct fields *x, uint16_t id, enum dns_question question, uint16_t qtype,
+    const uint8_t *name, size_t len, uint8_t asker)
+{
+	if (x->present != 0)
+		return;
+	x->present = UINT64_C(1) << FIELD_ID;
+	x->id = id;
+	x->asker = asker;
+	if (question != DNS_NO_QUESTION) {
+		x->present |= UINT64_C(1) << FIELD_TYPE;
+		x->qtype = qtype;
+	}
+	if (len > 0) {
+		x->present |= UINT64_C(1) << FIELD_QUERY;
+		dns_name_text(x->query, sizeof(x->query), name, len, false);
+	}
+}
+
+/* The answer to it. */
+static void
+fill_answer(struct fields *x, const struct dns_message *m)
+{
+	uint16_t n = m->count[DNS_ANSWERS];
+
+	if ((x->present >> FIELD_RCODE & 1) != 0 || x->id != m->id)
+		return;
+	x->present |= UINT64_C(1) << FIELD_RCODE;
+	x->rcode = m->rcode < UINT8_MAX ? (uint8_t)m->rcode : UINT8_MAX;
+	if (m->opcode != DNS_UPDATE) {
+		x->present |= UINT64_C(1) << FIELD_ANSWERS;
+		x->answers = n < UINT8_MAX ? (uint8_t)n : UINT8_MAX;
+	}
+	if (m->has_ttl) {
+		x->present |= UINT64_C(1) << FIELD_TTL;
+		x->ttl = m->ttl;
+	}
+	if (m->response_text[0] != '\0') {
+		x->present |= UINT64_C(1) << FIELD_RESPONSE;
+		memcpy(x->response, m->response_text, strlen(m->response_text) + 1);
+	}
+}
+
+static void
+on_query(const struct context *ctx, struct state *s, struct fields *x,
+    const struct mc_flow *f, const struct dns_message *m, uint64_t first_us,
+    uint64_t now_us, uint8_t dir)
+{
+	struct query *q, once;
+	bool group = service_of(f->key) != SERVICE_DNS && is_group(f->key->addr[!dir]);
+	int i = group ? -1 : find(s, dir, m, false);
+
+	if (i >= 0) {
+		q = &s->pending[i];
+		if (q->retransmissions < UINT16_MAX)
+			q->retransmissions++;
+		if (now_us < q->first_us + PATIENCE * ctx->timeout_us)
+			q->due_us = now_us + ctx->timeout_us;
+		return;
+	}
+	fill_query(x, m->id, m->question, m->qtype, m->qname.wire, m->qname.len, dir);
+	while (!group && (s->npending == PENDING_MAX ||
+			     s->names_len + m->qname.len > NAMES_MAX)) {
+		mc_flow_count(f, COUNT_PENDING_FULL, 1);
+		give_up(s, 0, f);
+	}
+	q = group ? &once : &s->pending[s->npending];
+	*q = (struct query){.first_us = first_us, .asked_us = now_us,
+	    .due_us = now_us + ctx->timeout_us, .id = m->id, .qtype = m->qtype,
+	    .dir = dir, .name_len = m->qname.len, .question = (uint8_t)m->question,
+	    .malformed = m->malformed};
+	if (group) {
+		report(f, q, m->qname.wire, NULL, first_us, 0, dir);
+		return;
+	}
+	memcpy(s->names + s->names_len, m->qname.wire, m->qname.len);
+	s->names_len += m->qname.len;
+	if (s->npending++ == 0)
+		mc_timer_set(f, q->due_us);
+}
+
+static void
+on_answer(struct state *s, struct fields *x, const struct mc_flow *f,
+    const struct dns_message *m, uint64_t first_us, uint64_t now_us, uint8_t dir)
+{
+	int i = find(s, !dir, m, true);
+	const struct query *q;
+
+	if (i < 0) {
+		fill_query(x, m->id, m->question, m->qtype, m->qname.wire, m->qname.len,
+		    !dir);
+		fill_answer(x, m);
+		mc_flow_count(f, COUNT_UNASKED, 1);
+		report(f, NULL, NULL, m, first_us, now_us, !dir);
+		return;
+	}
+	q = &s->pending[i];
+	fill_query(x, q->id, q->question, q->qtype, name_of(s, (unsigned)i), q->name_len,
+	    q->dir);
+	fill_answer(x, m);
+	report(f, q, name_of(s, (unsigned)i), m, q->first_us, now_us, q->dir);
+	forget(s, (unsigned)i);
+	if (s->npending == 0)
+		mc_timer_set(f, 0);
+}
+
+static void
+on_message(const struct context *ctx, struct state *s, struct fields *x,
+    const struct mc_flow *f, const struct dns_message *m, uint64_t first_us,
+    uint64_t now_us, uint8_t dir)
+{
+	mc_flow_count(f, COUNT_MESSAGES, 1);
+	if (m->malformed)
+		mc_flow_count(f, COUNT_MALFORMED, 1);
+	if (m->response)
+		on_answer(s, x, f, m, first_us, now_us, dir);
+	else
+		on_query(ctx, s, x, f, m, first_us, now_us, dir);
+}
+
+static enum mc_verdict
+on_datagram(const struct context *ctx, struct state *s, struct fields *x,
+    const struct mc_flow *f, const struct mc_packet *p)
+{
+	struct dns_message m;
+
+	if (p->len == 0 && p->wire_len == 0)
+		return MC_MORE;
+	if (!dns_parse(&m, p->data, p->len, p->wire_len)) {
+		mc_flow_count(f, COUNT_SHORT, 1);
+		return MC_MORE;
+	}
+	if (ctx->split && x->present != 0 && !m.response && find(s, p->dir, &m, false) < 0)
+		return MC_SPLIT;
+	on_message(ctx, s, x, f, &m, p->ts_us, p->ts_us, p->dir);
+	return MC_MORE;
+}
+
+/* LEN bytes of a message of WIRE_LEN over TCP. */
+static void
+on_piece(const struct context *ctx, struct state *s, struct fields *x,
+    const struct mc_flow *f, const struct mc_packet *p, const uint8_t *data, size_t len,
+    size_t wire_len, uint64_t first_us)
+{
+	struct dns_message m;
+
+	if (dns_parse(&m, data, len, wire_len))
+		on_message(ctx, s, x, f, &m, first_us, p->ts_us, p->dir);
+	else
+		mc_flow_count(f, COUNT_SHORT, 1);
+}
+
+static void
+side_reset(struct side *t)
+{
+	t->begun = t->holed = false;
+	t->have = t->missing = 0;
+}
+
+/* Bytes are lost. Within a message: it goes on behind them. */
+static void
+side_gap(struct side *t, const struct mc_flow *f, uint32_t gap)
+{
+	if (t->lost)
+		return;
+	if (gap != MC_GAP_START && t->begun && t->have >= 2 && gap < t->missing) {
+		t->missing -= gap;
+		t->holed = true;
+		return;
+	}
+	side_reset(t);
+	t->lost = true;
+	mc_flow_count(f, COUNT_TCP_LOST, 1);
+}
+
+/* Does a message begin here? Of a side whose beginning was lost. */
+static bool
+is_beginning(const uint8_t *p, size_t n)
+{
+	unsigned len, records;
+
+	if (n < 2 + DNS_HEADER)
+		return false;
+	len = (unsigned)p[0] << 8 | p[1];
+	p += 2;
+	records = ((unsigned)p[6] << 8 | p[7]) + ((unsigned)p[8] << 8 | p[9]) +
+	    ((unsigned)p[10] << 8 | p[11]);
+	return len >= DNS_HEADER && (p[2] >> 3 & 15) <= 6 && (p[3] & 0x40) == 0 &&
+	    ((unsigned)p[4] << 8 | p[5]) <= QUESTIONS_MAX && records <= len / 11;
+}
+
+/* Take bytes of a message that comes in pieces. How many. */
+static size_t
+side_take(struct side *t, const uint8_t *data, size_t n)
+{
+	size_t take, keep;
+
+	if (t->have < 2) {
+		t->buf[t->have++] = data[0];
+		if (t->have == 2)
+			t->missing = (uint32_t)t->buf[0] << 8 | t->buf[1];
+		return 1;
+	}
+	take = n < t->missing ? n : t->missing;
+	keep = sizeof(t->buf) - t->have;
+	keep = t->holed ? 0 : take < keep ? take : keep;
+	memcpy(t->buf + t->have, data, keep);
+	t->have += (uint32_t)keep;
+	t->missing -= (uint32_t)take;
+	return take;
+}
+
+static void
+on_stream(const struct context *ctx, struct state *s, struct fields *x,
+    const struct mc_flow *f, const struct mc_packet *p)
+{
+	struct side *t = &s->sides[p->dir];
+	const uint8_t *data = p->data;
+	size_t n = p->len, len;
+
+	if (p->gap != 0)
+		side_gap(t, f, p->gap);
+	if (t->lost && !is_beginning(data, n))
+		n = 0;
+	while (n > 0) {
+		t->lost = false;
+		if (!t->begun) {
+			len = n >= 2 ? (size_t)data[0] << 8 | data[1] : n;
+			if (len + 2 <= n) {
+				on_piece(ctx, s, x, f, p, data + 2, len, len, p->ts_us);
+				data += len + 2;
+				n -= len + 2;
+				continue;
+			}
+			t->begun = true;
+			t->first_us = p->ts_us;
+		}
+		len = side_take(t, data, n);
+		data += len;
+		n -= len;
+		if (t->have < 2 || t->missing > 0)
+			continue;
+		len = (size_t)t->buf[0] << 8 | t->buf[1];
+		on_piece(ctx, s, x, f, p, t->buf + 2, t->have - 2, len, t->first_us);
+		side_reset(t);
+	}
+}
+
+/* Does a new query begin with this packet of a TCP connection? */
+static bool
+begins_query(const struct state *s, const struct fields *x, const struct mc_packet *p)
+{
+	if (p->len == 0 || s->sides[p->dir].begun || s->sides[p->dir].lost)
+		return false;
+	return p->len >= 5 ? (p->data[4] & 0x80) == 0 : p->dir == x->asker;
+}
+
+static enum mc_verdict
+dns_on_packet(void *ctx, void *state, void *record, const struct mc_flow *f,
+    const struct mc_packet *p)
+{
+	const struct context *c = ctx;
+	const struct fields *x = record;
+
+	if (f->key->proto == 17)
+		return on_datagram(c, state, record, f, p);
+	if (c->split && x->present != 0 && begins_query(state, x, p))
+		return MC_SPLIT;
+	on_stream(c, state, record, f, p);
+	return MC_MORE;
+}
+
+static void
+dns_on_timer(void *ctx, void *state, void *record, const struct mc_flow *f, uint64_t now_us)
+{
+	struct state *s = state;
+	unsigned i = 0;
+
+	(void)ctx;
+	(void)record;
+	while (i < s->npending)
+		if (s->pending[i].due_us <= now_us)
+			give_up(s, i, f);
+		else
+			i++;
+	set_timer(s, f);
+}
+
+static void
+dns_on_close(void *ctx, void *state, void *record, const struct mc_flow *f, uint64_t now_us)
+{
+	struct state *s = state;
+
+	(void)ctx;
+	(void)record;
+	(void)now_us;
+	while (s->npending > 0)
+		give_up(s, 0, f);
+}
+
+/* Control side. */
+
+/* A report, taken apart. The pointers are into the message. */
+struct parts {
+	struct report r;
+	const uint8_t *addrs, *name, *owner;
+	const char *text;
+};
+
+static bool
+take_apart(struct parts *p, const void *msg, size_t len)
+{
+	const uint8_t *at = msg;
+
+	if (len < sizeof(p->r))
+		return false;
+	memcpy(&p->r, msg, sizeof(p->r));
+	p->addrs = at + sizeof(p->r);
+	p->name = p->addrs + 16 * p->r.naddrs;
+	p->owner = p->name + p->r.name_len;
+	p->text = (const char *)p->owner + p->r.owner_len;
+	return len == (size_t)((const uint8_t *)p->text - at) + p->r.text_len;
+}
+
+/* One key's figures: of a server, a client, or a domain. */
+static void
+feed_hash(const struct mc_cloud *c, int tree, const char *id, size_t len,
+    const struct report *r)
+{
+	bool asked = r->flags & REPORT_ASKED, answered = r->flags & REPORT_ANSWERED;
+
+	if (asked)
+		mc_cloud_incr(c, tree, id, len, "queries", 1);
+	if (r->retransmissions > 0)
+		mc_cloud_incr(c, tree, id, len, "retransmissions", r->retransmissions);
+	if (!answered) {
+		mc_cloud_incr(c, tree, id, len, "unanswered", 1);
+		return;
+	}
+	mc_cloud_incr(c, tree, id, len, "replies", 1);
+	if (r->rcode == DNS_NOERROR)
+		mc_cloud_incr(c, tree, id, len, "noerror", 1);
+	else if (r->rcode == DNS_NXDOMAIN)
+		mc_cloud_incr(c, tree, id, len, "nxdomain", 1);
+	else if (r->rcode == DNS_SERVFAIL)
+		mc_cloud_incr(c, tree, id, len, "servfail", 1);
+	if (asked) {
+		mc_cloud_incr(c, tree, id, len, "latencyUsSum", (int64_t)r->latency_us);
+		mc_cloud_max(c, tree, id, len, "latencyUsMax", r->latency_us);
+	}
+}
+
+static void
+feed_keys(const struct context *x, const struct mc_cloud *c, const struct report *r,
+    const char *domain, size_t domain_len)
+{
+	const uint8_t *client = c->key->addr[r->client], *server = c->key->addr[!r->client];
+	char text[ADDR_TEXT], name[DNS_MNEMONIC], top[40];
+	int n;
+
+	if (r->flags & REPORT_ASKED)
+		mc_cloud_incr(c, MC_TREE_IP, client, 16, "dns.queries", 1);
+	if (r->flags & REPORT_ANSWERED) {
+		mc_cloud_incr(c, MC_TREE_IP, server, 16, "dns.replies", 1);
+		if (r->rcode == DNS_NXDOMAIN)
+			mc_cloud_incr(c, MC_TREE_IP, client, 16, "dns.nxdomain", 1);
+		dns_rcode_name(name, r->rcode);
+		mc_cloud_incr(c, x->rcode, name, strlen(name), "queries", 1);
+	}
+	feed_hash(c, x->client, text, dns_addr_text(text, client), r);
+	feed_hash(c, x->server, text, dns_addr_text(text, server), r);
+	if ((r->flags & REPORT_ASKED) && (r->flags & REPORT_QTYPE)) {
+		dns_type_name(name, r->qtype);
+		mc_cloud_incr(c, x->qtype, name, strlen(name), "queries", 1);
+	}
+	if (domain_len == 0)
+		return;
+	feed_hash(c, x->domain, domain, domain_len, r);
+	if (r->flags & REPORT_ASKED) {
+		n = snprintf(top, sizeof(top), "dns.domain.%" PRIu64,
+		    r->first_us / 60000000);
+		mc_cloud_zincr(c, MC_TREE_TOP, top, (size_t)n, domain, domain_len, 1);
+	}
+}
+
+/* NAME is what the addresses of the answer are called. */
+static void
+learn(const struct context *x, const struct mc_cloud *c, const struct parts *p,
+    const char *name, size_t len)
+{
+	char text[ADDR_TEXT];
+	unsigned i;
+
+	for (i = 0; i < p->r.naddrs; i++) {
+		const uint8_t *a = p->addrs + 16 * i;
+
+		mc_cloud_set(c, x->cache, text, dns_addr_text(text, a), NULL, name, len);
+		mc_cloud_set(c, MC_TREE_IP, a, 16, "name", name, len);
+	}
+}
+
+static void
+publish(const struct mc_cloud *c, const struct parts *p)
+{
+	static const char services[][8] = {[SERVICE_NONE] = "", [SERVICE_DNS] = "dns",
+	    [SERVICE_MDNS] = "mdns", [SERVICE_LLMNR] = "llmnr"};
+	const struct report *r = &p->r;
+	struct event e;
+
+	e.present = 0;
+	memcpy(e.service, services[r->service], sizeof(e.service));
+	e.id = r->id;
+	e.retransmissions = r->retransmissions;
+	e.malformed = true;
+	if (r->flags & REPORT_MALFORMED)
+		e.present |= 1 << EVENT_MALFORMED;
+	if (dns_name_text(e.qname, sizeof(e.qname), p->name, r->name_len, false) > 0)
+		e.present |= 1 << EVENT_QNAME;
+	if (r->flags & REPORT_QTYPE) {
+		e.present |= 1 << EVENT_QTYPE;
+		e.qtype_id = r->qtype;
+		dns_type_name(e.qtype, r->qtype);
+	}
+	if (r->flags & REPORT_ANSWERED) {
+		e.present |= 1 << EVENT_RCODE;
+		e.rcode_id = r->rcode;
+		dns_rcode_name(e.rcode, r->rcode);
+		e.answers = r->answers;
+		e.ttl = r->ttl;
+		e.latency_us = r->latency_us;
+		e.present |= (r->flags & REPORT_COUNT ? 1u << EVENT_ANSWERS : 0) |
+		    (r->flags & REPORT_TTL ? 1u << EVENT_TTL : 0) |
+		    (r->flags & REPORT_ASKED ? 1u << EVENT_LATENCY : 0);
+	}
+	if (r->text_len > 0 && r->text_len < sizeof(e.response)) {
+		memcpy(e.response, p->text, r->text_len);
+		e.response[r->text_len] = '\0';
+		e.present |= 1 << EVENT_RESPONSE;
+	}
+	mc_cloud_publish(c, "dns", r->first_us, r->client, event_rows,
+	    sizeof(event_rows) / sizeof(event_rows[0]), &e);
+}
+
+static void
+dns_on_report(void *ctx, const struct mc_cloud *c, const void *msg, size_t len)
+{
+	const struct context *x = ctx;
+	char name[DNS_NAME_TEXT];
+	struct parts p;
+	size_t n;
+
+	if (!take_apart(&p, msg, len))
+		return;
+	n = dns_name_text(name, sizeof(name), p.name, p.r.name_len, true);
+	if (p.r.service == SERVICE_DNS)
+		feed_keys(x, c, &p.r, name, n);
+	if (p.r.service == SERVICE_MDNS)
+		n = dns_name_text(name, sizeof(name), p.owner, p.r.owner_len, true);
+	else if ((p.r.flags & REPORT_ASKED) == 0)
+		n = 0;
+	if (n > 0 && p.r.rcode == DNS_NOERROR && (p.r.flags & REPORT_MALFORMED) == 0)
+		learn(x, c, &p, name, n);
+	if (mc_cloud_wanted(c, "dns"))
+		publish(c, &p);
+}
+
+static const char *const channels[] = {"dns", NULL};
+
+MC_PLUGIN_SYMBOL(dns) = {
+    .abi = MC_PLUGIN_ABI,
+    .size = sizeof(struct mc_plugin),
+    .name = "dns",
+    .summary = "DNS, mDNS and LLMNR transactions",
+    .options = options,
+    .fields = fields,
+    .counters = counters,
+    .channels = channels,
+    .fields_size = sizeof(struct fields),
+    .state_size = sizeof(struct state),
+    .init = dns_init,
+    .fini = dns_fini,
+    .match = dns_match,
+    .subflow = dns_subflow,
+    .on_packet = dns_on_packet,
+    .on_timer = dns_on_timer,
+    .on_close = dns_on_close,
+    .on_report = dns_on_report,
+};

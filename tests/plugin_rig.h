@@ -28,7 +28,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef RIG_FLOWS
 #define RIG_FLOWS    256
+#endif
 #define RIG_TREES    32
 #define RIG_TREE_0   100 /* number of the first tree that a plugin adds */
 #define RIG_COUNTERS 64

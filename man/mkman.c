@@ -7,6 +7,7 @@
  *
  * writes one of them to standard output: mdoc, but for the sample.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "config_row.h"
 #include "counter.h"
 #include "field.h"
+#include "plugin.h"
 #include "template.h"
 
 /* Text that starts a line of mdoc: no control line, no escapes, plain hyphens. */
@@ -69,12 +71,22 @@ put_words(const char *s)
 static void
 print_macros(void)
 {
+	const struct mc_plugin *p;
+	const char *s;
 	unsigned i;
 
 	puts(".Bl -tag -width Ds");
 	for (i = 0; template_macros[i][0] != NULL; i++) {
 		printf(".It Cm %s\n", template_macros[i][0]);
 		put_words(template_macros[i][1]);
+	}
+	for (i = 0; (p = plugin_builtin(i)) != NULL; i++) {
+		if (p->fields == NULL || p->fields->label == NULL)
+			continue;
+		fputs(".It Cm @", stdout);
+		for (s = p->name; *s != '\0'; s++)
+			putchar(toupper((unsigned char)*s));
+		printf("@\n@DEFAULT@ and the fields of plugin %s\n", p->name);
 	}
 	puts(".El");
 }
@@ -114,6 +126,23 @@ print_counter_kind(enum counter_kind kind)
 }
 
 static void
+print_plugin_counters(void)
+{
+	const struct mc_counter *row;
+	const struct mc_plugin *p;
+	unsigned i;
+
+	puts(".Ss Of plugins\n.Bl -tag -width Ds");
+	for (i = 0; (p = plugin_builtin(i)) != NULL; i++)
+		for (row = p->counters; row != NULL && row->name != NULL; row++) {
+			printf(".It Va %s_%s\n", p->name, row->name);
+			put_mdoc(row->help);
+			puts(".");
+		}
+	puts(".El");
+}
+
+static void
 print_counters(void)
 {
 	print_counter_kind(COUNTER_KIND_IN);
@@ -121,6 +150,7 @@ print_counters(void)
 	print_counter_kind(COUNTER_KIND_DROP);
 	print_counter_kind(COUNTER_KIND_LOSS);
 	print_counter_kind(COUNTER_KIND_INFO);
+	print_plugin_counters();
 }
 
 /* What a file says to leave an option as it is; NULL: leaving it out is the only way. */
@@ -193,8 +223,14 @@ static const struct {
 int
 main(int argc, char **argv)
 {
+	static struct plugins plugins;
+	char err[256];
 	unsigned i = 0;
 
+	if (plugins_init(&plugins, err, sizeof(err)) < 0) {
+		fprintf(stderr, "mkman: %s\n", err);
+		return 1;
+	}
 	while (argc == 2 && i < NLISTS && strcmp(argv[1], lists[i].name) != 0)
 		i++;
 	if (argc != 2 || i == NLISTS) {
@@ -203,5 +239,6 @@ main(int argc, char **argv)
 	}
 	lists[i].print();
 	/* a list cut short by a full disk must not become a page */
+	plugins_clear(&plugins);
 	return fflush(stdout) != 0 || ferror(stdout) ? 1 : 0;
 }

@@ -77,6 +77,12 @@ add_tree(struct cloud *c, const struct cloud_tree *def)
 	return t;
 }
 
+uint32_t
+cloud_ttl(const struct cloud *c)
+{
+	return c->setup.ttl_s;
+}
+
 int
 cloud_add_tree(struct cloud *c, const struct cloud_tree *def)
 {

@@ -87,6 +87,9 @@ void		 cloud_free(struct cloud *);
  */
 void	 cloud_clock(struct cloud *, uint64_t now_ms);
 
+/* --volatile-ttl, s. */
+uint32_t cloud_ttl(const struct cloud *);
+
 /* Add a tree. Its number, or -1: too many, or a prefix that is there already. */
 int	 cloud_add_tree(struct cloud *, const struct cloud_tree *);
 

@@ -38,6 +38,8 @@ struct commands_setup {
 	void (*counters)(void *arg, struct counters *sum);
 	/* more lines for INFO: sections of other rooms ("# Node0\r\nstate:up\r\n...") */
 	void (*info)(void *arg, const char *section, struct respbuf *);
+	/* the counters of plugins for INFO, a line each; NULL: none */
+	void (*plugins)(void *arg, const struct counters *sum, struct respbuf *);
 	/* a client published something: to nodes and files too */
 	void (*published)(void *arg, const char *channel, size_t clen, const void *msg,
 	    size_t len);

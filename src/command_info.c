@@ -266,6 +266,13 @@ info_cloud(struct info *in)
 	}
 }
 
+static void
+info_plugins(struct info *in)
+{
+	if (in->c->setup.plugins != NULL)
+		in->c->setup.plugins(in->c->setup.arg, &in->sum, in->to);
+}
+
 /*
  * The sections in their order. Counters of a section are those from FROM up to the next
  * section's: a new row of counters.def is shown in the section of the row before it.
@@ -287,6 +294,7 @@ static const struct section {
 	{"capture", "Capture", NULL, 0},
 	{"flows", "Flows", info_flows, COUNTER_FLOW_PACKETS},
 	{"dpi", "Dpi", NULL, COUNTER_DPI_FLOWS},
+	{"plugins", "Plugins", info_plugins, COUNTER_PLUGIN_FULL},
 	{"export", "Export", NULL, COUNTER_RECORDS},
 	{"cloud", "Cloud", info_cloud, COUNTER_DELTAS},
 	{"queries", "Queries", NULL, COUNTER_QUERIES},

@@ -25,7 +25,7 @@
 #define FILE_DEPTH_MAX 4 /* configuration files that name others */
 
 static option_set config_set_speed, config_set_aggregation, config_set_local,
-    config_set_split, config_set_biflow, config_set_obs_domain, config_set_engine,
+    config_set_biflow, config_set_obs_domain, config_set_engine,
     config_set_sampling_options, config_set_json_labels, config_set_file;
 
 #define ROW_BOOL(m)  .offset = offsetof(struct config, m)
@@ -227,16 +227,6 @@ choose(const char *value, const char *const *words, char *err, size_t errlen)
 		used += (size_t)snprintf(err + used, errlen - used, "%s %s", i ? "," : "",
 		    words[i]);
 	return -1;
-}
-
-static int
-config_set_split(struct config *c, const char *value, char *err, size_t errlen)
-{
-	(void)c;
-	if (strcmp(value, "none") == 0)
-		return 0;
-	return reason(err, errlen,
-	    "none: this version has no plugins whose transactions could be cut");
 }
 
 static int

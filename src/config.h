@@ -74,6 +74,10 @@ struct config {
 	bool no_swap;
 	bool account_l2;
 	bool dpi;
+	struct strlist plugins; /* NAME[:opt=val,...] */
+	char *plugin_dir;	/* NULL: where it was installed */
+	char *split;		/* names of plugins, none; NULL: the template says */
+	int dns_timeout_s, user_grace_s;
 	/* export */
 	struct strlist collectors;
 	bool all_collectors;

@@ -30,8 +30,11 @@ struct counter_row {
 	const char *help;
 };
 
+#define COUNTER_PLUGINS 64 /* of all plugins together; plugin.h knows their names */
+
 struct counters {
 	uint64_t v[COUNTER_MAX];
+	uint64_t plugin[COUNTER_PLUGINS];
 };
 
 /* COUNTER_MAX rows, indexed by enum counter. */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "flowkey.h"
+#include "plugin.h"
 
 #define BATCHES	  8 /* per worker */
 #define NAP_NS	  50000
@@ -23,6 +24,7 @@ struct hand {
 struct deal {
 	struct deal_setup s;
 	struct trace *trace;
+	struct plugin_splitter *splitter; /* owned; NULL: no sub-flows */
 	struct counters counters;
 	struct hand *hand; /* of each worker */
 	uint64_t clock_us;
@@ -163,6 +165,20 @@ hand_init(struct hand *h)
 	return 0;
 }
 
+static int
+deal_split(struct deal *d)
+{
+	char err[256];
+
+	if (d->s.plugins == NULL || !d->s.plugins->subflows)
+		return 0;
+	d->splitter = plugin_splitter_new(d->s.plugins, &d->counters, err, sizeof(err));
+	if (d->splitter == NULL)
+		return -1;
+	trace_split(d->trace, plugin_splitter_sub, d->splitter);
+	return 0;
+}
+
 struct deal *
 deal_new(const struct deal_setup *s)
 {
@@ -178,6 +194,10 @@ deal_new(const struct deal_setup *s)
 	d->trace = trace_new(s->config, s->files, s->first, s->seed, &d->counters, &calls);
 	d->hand = ring_calloc(s->workers, sizeof(*d->hand));
 	if (d->trace == NULL || d->hand == NULL) {
+		deal_free(d);
+		return NULL;
+	}
+	if (deal_split(d) < 0) {
 		deal_free(d);
 		return NULL;
 	}
@@ -213,6 +233,7 @@ deal_free(struct deal *d)
 	if (d->started)
 		pthread_join(d->thread, NULL);
 	trace_free(d->trace);
+	plugin_splitter_free(d->splitter);
 	for (i = 0; d->hand != NULL && i < d->s.workers; i++) {
 		ring_clear(&d->hand[i].out);
 		ring_clear(&d->hand[i].home);

@@ -28,6 +28,7 @@ struct deal_batch {
 };
 
 struct deal;
+struct plugins;
 
 struct deal_setup {
 	const struct config *config;
@@ -36,6 +37,7 @@ struct deal_setup {
 	unsigned workers;
 	bool bytes; /* somebody reads packets' bytes: copy them */
 	uint64_t seed;
+	const struct plugins *plugins; /* NULL: none; borrowed */
 };
 
 /* NULL: no memory. */

@@ -513,6 +513,8 @@ decode_finish(const struct cursor *c)
 
 	if (c->fragment)
 		counter_inc(c->d->counters, COUNTER_FRAGMENTS);
+	if (c->d->sub != NULL && !(pkt->flags & PACKET_FRAG_LATER))
+		pkt->sub = c->d->sub(c->d->arg, pkt);
 	if (pkt->flags & PACKET_FRAG_FIRST && c->d->frag != NULL)
 		frag_put(c->d->frag, pkt, c->frag_id);
 	if (pkt->ntunnels > 0)

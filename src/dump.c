@@ -181,7 +181,7 @@ add_line(struct dump *d, const struct record *r)
 		if (f->family != 0 && f->family != r->flow->key.ip_version)
 			continue;
 		v.absent = true;
-		f->get(r, &v);
+		field_read(f, r, &v);
 		if (!v.absent)
 			p = put_cell(p, f->type, &v);
 	}

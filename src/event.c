@@ -363,8 +363,49 @@ events_end(struct events *e, enum event_kind kind, const char *channel)
 	tell(e, &t);
 }
 
+/* The kind whose own channel it is; EVENT_KINDS: another. */
+static enum event_kind
+kind_of(const char *channel)
+{
+	unsigned i;
+
+	for (i = 0; i < EVENT_ALERT; i++)
+		if (strcmp(event_channel[i], channel) == 0)
+			return i;
+	return EVENT_KINDS;
+}
+
+bool
+events_wanted_channel(const struct events *e, const char *channel)
+{
+	struct told t = {.kind = kind_of(channel), .channel = channel,
+		.clen = strlen(channel)};
+
+	if (t.kind != EVENT_KINDS)
+		return events_wanted(e, t.kind);
+	for (unsigned i = 0; i < e->nreceivers; i++)
+		if (is_for(e, &e->receiver[i], &t))
+			return true;
+	return e->has_file && is_named(e, channel, t.clen);
+}
+
+void
+events_end_channel(struct events *e, const char *channel)
+{
+	enum event_kind kind = kind_of(channel);
+
+	events_end(e, kind, kind == EVENT_KINDS ? channel : NULL);
+}
+
 void
 events_flow(struct events *e, enum event_kind kind, const struct flow *f)
+{
+	events_flow_plugin(e, kind, f, NULL, NULL);
+}
+
+void
+events_flow_plugin(struct events *e, enum event_kind kind, const struct flow *f,
+    const struct mc_plugin *plugin, const void *fields)
 {
 	/* One event tells of both directions, whatever --biflow makes of records. */
 	struct record r = {
@@ -372,6 +413,8 @@ events_flow(struct events *e, enum event_kind kind, const struct flow *f)
 		.ctx = e->fields,
 		.dir = (uint8_t)flow_client(f),
 		.biflow = true,
+		.plugin = plugin,
+		.plugin_fields = fields,
 	};
 	char name[KEYNAME_FLOW + 1];
 	struct json *j;

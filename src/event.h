@@ -18,6 +18,7 @@
 struct config;
 struct events;
 struct field_context;
+struct mc_plugin;
 struct template;
 
 enum event_kind {
@@ -58,9 +59,14 @@ void		 events_refresh(struct events *);
 
 /* Cheap: a bit. */
 bool		 events_wanted(const struct events *, enum event_kind);
+/* By the channel's name, which may be any. */
+bool		 events_wanted_channel(const struct events *, const char *channel);
 
 /* flow.new and flow.end: the common members, the flow's key name, the record's fields. */
 void		 events_flow(struct events *, enum event_kind, const struct flow *);
+/* The same with what a plugin has in the record, NULL: nothing. */
+void		 events_flow_plugin(struct events *, enum event_kind, const struct flow *,
+		     const struct mc_plugin *, const void *fields);
 
 /*
  * Any other: begin the object with its common members (v, probe, ts, proto, src, sport,
@@ -70,6 +76,9 @@ void		 events_flow(struct events *, enum event_kind, const struct flow *);
 struct json	*events_begin(struct events *, uint64_t ts_us, const struct flowkey *key,
 		     unsigned dir);
 void		 events_end(struct events *, enum event_kind, const char *channel);
+
+/* The same by the channel's name, which may be any; borrowed for the call. */
+void		 events_end_channel(struct events *, const char *channel);
 
 /* What somebody else said (PUBLISH by a client): to --events and the nodes as it is, if
  * --publish names its channel; subscribers got it already. */

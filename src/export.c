@@ -437,7 +437,20 @@ put_directions(struct export *e, struct record *r, bool collectors, bool files)
 void
 export_flow(struct export *e, const struct flow *f)
 {
-	struct record r = {.flow = f, .ctx = &e->ctx, .dir = (uint8_t)flow_client(f)};
+	export_flow_plugin(e, f, NULL, NULL);
+}
+
+void
+export_flow_plugin(struct export *e, const struct flow *f, const struct mc_plugin *plugin,
+    const void *fields)
+{
+	struct record r = {
+		.flow = f,
+		.ctx = &e->ctx,
+		.dir = (uint8_t)flow_client(f),
+		.plugin = plugin,
+		.plugin_fields = fields,
+	};
 	uint64_t packets = f->packets[0] + f->packets[1];
 
 	if (!e->started)

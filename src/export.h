@@ -14,6 +14,7 @@
 
 struct event_base;
 struct export;
+struct mc_plugin;
 
 /* One capture source as templates and options tell of it. */
 struct export_port {
@@ -47,6 +48,9 @@ void	 export_clock(struct export *, uint64_t now_us);
 
 /* Export F, which has ended (or a copy, at the active timeout). */
 void	 export_flow(struct export *, const struct flow *);
+/* The same with what a plugin has in the record, NULL: nothing. */
+void	 export_flow_plugin(struct export *, const struct flow *, const struct mc_plugin *,
+	     const void *fields);
 
 /* Send and write out everything that is buffered. */
 void	 export_flush(struct export *);

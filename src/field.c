@@ -65,12 +65,16 @@ same(const char *a, const char *b)
 const struct field *
 field_find(const char *name)
 {
-	for (unsigned i = 0; i < field_count; i++) {
-		const struct field *f = &field_table[i];
+	const struct field *f;
 
+	for (unsigned i = 0; i < field_count; i++) {
+		f = &field_table[i];
 		if (same(f->label, name) || same(f->iana, name) || same(f->alias, name))
 			return f;
 	}
+	for (unsigned i = 0; (f = field_of_plugins(i)) != NULL; i++)
+		if (same(f->label, name) || same(f->iana, name))
+			return f;
 	return NULL;
 }
 
@@ -79,12 +83,15 @@ const char *
 field_nearest(const char *name)
 {
 	const char *names[2 * FIELD_LABELS_MAX], *found;
+	const struct field *f;
 	unsigned n = 0;
 
 	if (strlen(name) > FIELD_NAME_MAX)
 		return NULL; /* near to nothing */
 	for (unsigned i = 0; i < field_count; i++)
 		names[n++] = field_table[i].label;
+	for (unsigned i = 0; (f = field_of_plugins(i)) != NULL && n < FIELD_LABELS_MAX; i++)
+		names[n++] = f->label;
 	found = config_nearest(name, names, n);
 	if (found != NULL)
 		return found;
@@ -131,17 +138,24 @@ print_len(FILE *out, const struct field *f)
 	fprintf(out, " %-5s", text);
 }
 
+/* Row I, those of plugins behind the table's; NULL after the last. */
+static const struct field *
+field_at(unsigned i)
+{
+	return i < field_count ? &field_table[i] : field_of_plugins(i - field_count);
+}
+
 void
 field_list(FILE *out)
 {
 	const char *group = "";
+	const struct field *f;
 
 	fputs("Label, IANA name or alias; number (v9/IPFIX); bytes (v9/IPFIX, v: any);"
 	      " meaning.\n"
 	      "In brackets: known, but this probe cannot fill it.\n",
 	    out);
-	for (unsigned i = 0; i < field_count; i++) {
-		const struct field *f = &field_table[i];
+	for (unsigned i = 0; (f = field_at(i)) != NULL; i++) {
 		const char *other = f->iana != NULL ? f->iana : f->alias;
 		char label[40];
 
@@ -178,10 +192,9 @@ void
 field_man(FILE *out)
 {
 	const char *group = "";
+	const struct field *f;
 
-	for (unsigned i = 0; i < field_count; i++) {
-		const struct field *f = &field_table[i];
-
+	for (unsigned i = 0; (f = field_at(i)) != NULL; i++) {
 		if (f->get == NULL)
 			continue;
 		if (strcmp(group, f->group) != 0) {

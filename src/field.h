@@ -18,6 +18,8 @@
 
 struct config;
 struct dpi_names;
+struct mc_field;
+struct mc_plugin;
 
 #define FIELD_PEN_NTOP	   35632
 #define FIELD_PEN_REVERSE  29305 /* RFC 5103 */
@@ -80,6 +82,9 @@ struct record {
 	const struct field_context *ctx;
 	uint8_t dir; /* 0 or 1: index into the flow's [2] */
 	bool biflow;
+	/* what a plugin has in it, and which; NULL: none */
+	const struct mc_plugin *plugin;
+	const void *plugin_fields;
 };
 
 typedef void field_get(const struct record *, struct value *);
@@ -101,6 +106,8 @@ struct field {
 	const char *reverse; /* OUT_ fields: label of the field this is the reverse of */
 	field_get *get;	   /* NULL: known, but no packet probe can fill it (HELP says why) */
 	const char *help;
+	const struct mc_plugin *plugin; /* whose it is, NULL: the probe's */
+	const struct mc_field *row;	/* of the plugin */
 };
 
 extern const struct field field_table[];
@@ -108,6 +115,27 @@ extern const unsigned field_count;
 
 /* By label, IANA name or alias, case ignored, without "%". NULL: unknown. */
 const struct field *field_find(const char *name);
+
+/* The value of F in a record. */
+void	 field_read_plugin(const struct field *, const struct record *, struct value *);
+
+static inline void
+field_read(const struct field *f, const struct record *r, struct value *v)
+{
+	if (f->row != NULL)
+		field_read_plugin(f, r, v);
+	else
+		f->get(r, v);
+}
+
+/*
+ * A plugin's fields, behind the table: found and listed as those in it. At start only,
+ * before there are threads. 0, or -1: one of them is known already, or no memory.
+ */
+int	 field_add_plugin(const struct mc_plugin *, char *err, size_t errlen);
+void	 field_drop_plugins(void);
+/* The field I of all plugins' fields, NULL after the last. */
+const struct field *field_of_plugins(unsigned i);
 
 /* The nearest known label, for "did you mean". NULL: none near. */
 const char *field_nearest(const char *name);

@@ -125,7 +125,7 @@ field_text(const struct field *f, const struct record *r, char *buf, size_t size
 	    (f->family != 0 && f->family != r->flow->key.ip_version))
 		return false;
 	v.absent = true;
-	f->get(r, &v);
+	field_read(f, r, &v);
 	if (v.absent)
 		return false;
 	*len = text_value(buf, size, (enum field_type)f->type, &v);

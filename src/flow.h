@@ -38,6 +38,10 @@ enum flow_flag {
 	FLOW_RESTARTED = 1 << 5,    /* continues a flow already exported (active timeout) */
 	FLOW_FIRST_IS_1 = 1 << 6,   /* endpoint 1 sent the first packet */
 	FLOW_TOLD = 1 << 7,	    /* the key tree counts it already */
+	FLOW_CUT = 1 << 8,	    /* a record of a flow that lives on */
+	FLOW_PLUGIN = 1 << 9,	    /* plugin_flow.c keeps something of it, by slot */
+	FLOW_PLUGIN_DONE = 1 << 10, /* no plugin needs more packets */
+	/* bits 12 to 15: how often plugins were asked whose it is */
 };
 
 /* How far the latency measurement is. */

@@ -31,7 +31,7 @@ flowkey_make(struct flowkey *key, const struct packet *pkt, unsigned parts)
 	key->vlan = parts & FLOWKEY_VLAN ? pkt->vlan : 0;
 	key->proto = parts & FLOWKEY_PROTO ? pkt->proto : 0;
 	key->ip_version = pkt->ip_version;
-	key->sub = parts & FLOWKEY_TOS ? pkt->tos : 0;
+	key->sub = parts & FLOWKEY_TOS ? pkt->sub << 8 | pkt->tos : pkt->sub;
 	return dir;
 }
 

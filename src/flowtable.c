@@ -14,60 +14,18 @@
  *	pool	max + spare records, untouched memory until first used; details in slabs.
  *		Links are slot numbers, half the size of pointers.
  */
-#include "flowtable.h"
+#include "flowtable_int.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "flowaccount.h"
 #include "flowtcp.h"
 
-#define NIL	    UINT32_MAX
-#define BUCKET	    7
-#define LRU_GRAIN   250000 /* µs */
-#define DETAIL_SLAB 64
-#define NEVER	    UINT64_MAX
-#define FETCH_MIN   16384 /* flows alive from which on records are fetched ahead */
-
-enum list {
-	LIST_NEW,
-	LIST_IDLE,
-	LIST_CLOSING,
-	LIST_AGE,
-	LISTS,
-	LIST_NONE = LISTS,
-};
-
-struct bucket {
-	uint16_t passed; /* flows of earlier buckets kept further on, this one's too */
-	uint8_t used;	 /* bit per entry */
-	uint32_t tag[BUCKET];
-	uint32_t slot[BUCKET];
-} __attribute__((aligned(64)));
-
-struct list_ends {
-	uint32_t head, tail, count;
-};
-
-struct flowtable {
-	struct flowtable_options opt;
-	struct flowtable_calls call;
-	struct counters *counters; /* borrowed */
-	struct bucket *buckets;
-	uint32_t mask; /* buckets - 1 */
-	struct flow *pool;
-	uint32_t slots, touched; /* records in the pool; the first TOUCHED were used */
-	uint32_t free_head;
-	uint32_t alive, away;
-	uint64_t serial;
-	struct list_ends list[LISTS];
-	uint64_t clock_us;
-	uint64_t due_us; /* no timeout before this */
-	struct flow_detail *detail_free;
-	struct flow_detail **slab;
-	uint32_t nslabs, max_slabs;
-};
+#define NIL	  UINT32_MAX
+#define LRU_GRAIN 250000 /* µs */
+#define NEVER	  UINT64_MAX
+#define FETCH_MIN 16384 /* flows alive from which on records are fetched ahead */
 
 /*
  * Lists
@@ -234,82 +192,6 @@ hash_remove(struct flowtable *t, const struct flow *f)
 }
 
 /*
- * Pool
- */
-static struct flow *
-pool_get(struct flowtable *t)
-{
-	struct flow *f;
-	uint32_t index, generation;
-
-	while (t->free_head == NIL && t->touched == t->slots)
-		if (!t->call.wait(t->call.arg))
-			return NULL;
-	if (t->free_head != NIL) {
-		f = &t->pool[t->free_head];
-		t->free_head = f->lru_next;
-	} else {
-		f = &t->pool[t->touched];
-		f->index = t->touched++;
-	}
-	index = f->index;
-	generation = f->generation + 1;
-	memset(f, 0, sizeof(*f));
-	f->index = index;
-	f->generation = generation;
-	f->list = LIST_NONE;
-	return f;
-}
-
-static struct flow_detail *
-detail_get(struct flowtable *t)
-{
-	struct flow_detail *d;
-	unsigned i, n;
-
-	if (t->detail_free == NULL && t->nslabs < t->max_slabs) {
-		struct flow_detail *slab = calloc(DETAIL_SLAB, sizeof(*slab));
-
-		if (slab == NULL)
-			return NULL;
-		n = t->opt.details - t->nslabs * DETAIL_SLAB; /* the last one has fewer */
-		t->slab[t->nslabs++] = slab;
-		for (i = 0; i < DETAIL_SLAB && i < n; i++) {
-			slab[i].next_free = t->detail_free;
-			t->detail_free = &slab[i];
-		}
-	}
-	d = t->detail_free;
-	if (d != NULL) {
-		t->detail_free = d->next_free;
-		memset(d, 0, sizeof(*d));
-	}
-	return d;
-}
-
-static void
-detail_put(struct flowtable *t, struct flow *f)
-{
-	if (f->detail == NULL)
-		return;
-	f->detail->next_free = t->detail_free;
-	t->detail_free = f->detail;
-	f->detail = NULL;
-}
-
-void
-flowtable_put(struct flowtable *t, struct flow *f)
-{
-	detail_put(t, f);
-	free(f->l7);
-	f->l7 = NULL;
-	f->end = FLOW_END_NONE;
-	f->lru_next = t->free_head;
-	t->free_head = f->index;
-	t->away--;
-}
-
-/*
  * Ends
  */
 static void
@@ -345,6 +227,8 @@ flowtable_end(struct flowtable *t, struct flow *f, enum flow_end reason)
 	flowtable_stop_age(t, f);
 	hash_remove(t, f);
 	t->alive--;
+	if (t->call.close != NULL)
+		t->call.close(t->call.plugins, f);
 	t->call.finish(t->call.arg, f);
 	if (f->packets[0] + f->packets[1] == 0) {
 		/* everything was reported at the active timeout */
@@ -378,29 +262,11 @@ flowtable_restart(struct flow *f)
 	f->flags |= FLOW_RESTARTED;
 }
 
-/* The new record's details: what belongs to the connection stays, counts start at 0. */
+/* Report F while it lives, for REASON: a copy leaves, F starts afresh. */
 static void
-detail_restart(struct flowtable *t, struct flow *f, const struct flow_detail *old)
+flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 {
-	if (old == NULL)
-		return;
-	f->detail = detail_get(t);
-	if (f->detail == NULL) {
-		counter_inc(t->counters, COUNTER_DETAIL_FULL);
-		f->detail_refused = true;
-		return;
-	}
-	f->detail->tunnel = old->tunnel;
-	f->detail->has_tunnel = old->has_tunnel;
-	memcpy(f->detail->mpls, old->mpls, sizeof(old->mpls));
-	f->detail->nmpls = old->nmpls;
-}
-
-/* Report F at the active timeout: a copy leaves, F starts afresh. */
-static void
-flowtable_report(struct flowtable *t, struct flow *f)
-{
-	struct flow *copy = pool_get(t);
+	struct flow *copy = pool_take(t);
 	uint32_t index, generation;
 
 	flowtable_stop_age(t, f);
@@ -422,10 +288,19 @@ flowtable_report(struct flowtable *t, struct flow *f)
 		if (copy->l7 != NULL)
 			*copy->l7 = *f->l7;
 	}
+	copy->flags |= FLOW_CUT;
 	f->detail = NULL; /* COPY has it now */
 	detail_restart(t, f, copy->detail);
 	flowtable_restart(f);
-	flowtable_send(t, copy, FLOW_END_ACTIVE);
+	if (t->call.cut != NULL)
+		t->call.cut(t->call.plugins, f, copy);
+	flowtable_send(t, copy, reason);
+}
+
+void
+flowtable_cut(struct flowtable *t, struct flow *f)
+{
+	flowtable_report(t, f, FLOW_END_DETECTED);
 }
 
 /*
@@ -502,7 +377,7 @@ sweep_age(struct flowtable *t, unsigned *budget)
 		if (over != FLOW_END_NONE)
 			flowtable_end(t, f, over);
 		else
-			flowtable_report(t, f);
+			flowtable_report(t, f, FLOW_END_ACTIVE);
 	}
 	return NEVER;
 }
@@ -576,7 +451,7 @@ flowtable_make(struct flowtable *t, const struct packet *pkt,
 
 	if (t->alive >= t->opt.max)
 		flowtable_evict(t);
-	f = pool_get(t);
+	f = pool_take(t);
 	if (f == NULL)
 		return NULL;
 	f->key = *key;
@@ -627,16 +502,6 @@ flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir)
 		flowtable_start_age(t, f);
 }
 
-static void
-flowtable_detail(struct flowtable *t, struct flow *f)
-{
-	f->detail = detail_get(t);
-	if (f->detail == NULL) {
-		f->detail_refused = true;
-		counter_inc(t->counters, COUNTER_DETAIL_FULL);
-	}
-}
-
 struct flow *
 flowtable_packet(struct flowtable *t, const struct packet *pkt,
     const struct flowkey *key, uint64_t hash, unsigned dir)
@@ -658,9 +523,11 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 			return NULL;
 	} else if (tcp && (pkt->tcp_flags & TCP_SYN) && !(f->flags & FLOW_RESTARTED))
 		flow_choose_client(f, pkt, dir, t->opt.no_swap);
+	if (t->call.packet != NULL && !(f->flags & FLOW_PLUGIN_DONE))
+		t->call.packet(t->call.plugins, f, pkt, dir);
 	if (f->detail == NULL && !f->detail_refused &&
 	    (t->opt.statistics || pkt->ntunnels > 0 || pkt->nmpls > 0))
-		flowtable_detail(t, f);
+		detail_take(t, f);
 	flow_account(f, pkt, dir, octets);
 	counter_inc(t->counters, COUNTER_FLOW_PACKETS);
 	counter_add(t->counters, COUNTER_FLOW_BYTES, octets);
@@ -698,103 +565,8 @@ flowtable_fetch(const struct flowtable *t, uint64_t hash)
 		}
 }
 
-/*
- * The table
- */
-struct flowtable *
-flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls *call,
-    struct counters *counters)
-{
-	struct flowtable *t = calloc(1, sizeof(*t));
-	uint32_t buckets = 16;
-	unsigned l;
-
-	if (t == NULL)
-		return NULL;
-	t->opt = *opt;
-	if (t->opt.linger_us > t->opt.idle_us)
-		t->opt.linger_us = t->opt.idle_us;
-	t->call = *call;
-	t->counters = counters;
-	while ((uint64_t)buckets * 4 < opt->max)
-		buckets <<= 1;
-	t->mask = buckets - 1;
-	t->slots = opt->max + opt->spare;
-	t->free_head = NIL;
-	t->due_us = NEVER;
-	t->serial = opt->serial_first;
-	for (l = 0; l < LISTS; l++)
-		t->list[l].head = t->list[l].tail = NIL;
-	t->max_slabs = (opt->details + DETAIL_SLAB - 1) / DETAIL_SLAB;
-	t->slab = calloc(t->max_slabs + 1, sizeof(*t->slab));
-	if (posix_memalign((void **)&t->buckets, 64, buckets * sizeof(*t->buckets)) != 0)
-		t->buckets = NULL;
-	/* pages of zeros, taken only when a record is first used */
-	t->pool = mmap(NULL, t->slots * sizeof(*t->pool), PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (t->pool == MAP_FAILED)
-		t->pool = NULL;
-	if (t->slab == NULL || t->buckets == NULL || t->pool == NULL) {
-		flowtable_free(t);
-		return NULL;
-	}
-	memset(t->buckets, 0, buckets * sizeof(*t->buckets));
-	return t;
-}
-
-void
-flowtable_free(struct flowtable *t)
-{
-	uint32_t i;
-
-	if (t == NULL)
-		return;
-	for (i = 0; i < t->touched; i++)
-		free(t->pool[i].l7);
-	for (i = 0; i < t->nslabs; i++)
-		free(t->slab[i]);
-	free(t->slab);
-	free(t->buckets);
-	if (t->pool != NULL)
-		munmap(t->pool, t->slots * sizeof(*t->pool));
-	free(t);
-}
-
 struct flow *
 flowtable_find(const struct flowtable *t, const struct flowkey *key)
 {
 	return hash_find(t, key, flowkey_hash(key, t->opt.seed));
-}
-
-struct flow *
-flowtable_slot(const struct flowtable *t, uint32_t index)
-{
-	if (index >= t->touched || t->pool[index].list == LIST_NONE ||
-	    t->pool[index].end != FLOW_END_NONE)
-		return NULL;
-	return &t->pool[index];
-}
-
-uint32_t
-flowtable_slots(const struct flowtable *t)
-{
-	return t->touched;
-}
-
-uint32_t
-flowtable_count(const struct flowtable *t)
-{
-	return t->alive;
-}
-
-uint32_t
-flowtable_away(const struct flowtable *t)
-{
-	return t->away;
-}
-
-uint64_t
-flowtable_clock(const struct flowtable *t)
-{
-	return t->clock_us;
 }

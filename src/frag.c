@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * frag.c -- the ports of fragmented datagrams. A hash table of buckets of four entries;
+ * frag.c -- the ports and sub-flows of fragmented datagrams. A hash table of buckets of four entries;
  * each operation looks at one bucket, so it costs the same whatever is sent. Keys are
  * kept and compared whole: a hash alone would let strangers join flows. Owns its table.
  */
@@ -25,6 +25,7 @@ struct frag_key {
 struct frag_entry {
 	struct frag_key key; /* ip_version 0: free */
 	uint16_t sport, dport;
+	uint32_t sub;
 	uint64_t ts_us; /* when the first fragment came */
 };
 
@@ -123,6 +124,7 @@ frag_put(struct frag *f, const struct packet *pkt, uint32_t id)
 	use->key = k;
 	use->sport = pkt->sport;
 	use->dport = pkt->dport;
+	use->sub = pkt->sub;
 	use->ts_us = pkt->ts_us;
 }
 
@@ -141,6 +143,7 @@ frag_get(struct frag *f, struct packet *pkt, uint32_t id)
 			break;
 		pkt->sport = e->sport;
 		pkt->dport = e->dport;
+		pkt->sub = e->sub;
 		return true;
 	}
 	counter_inc(f->counters, COUNTER_FRAG_ORPHANS);

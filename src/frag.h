@@ -19,10 +19,10 @@ struct frag;
 struct frag	*frag_new(unsigned entries, uint64_t seed, struct counters *);
 void		 frag_free(struct frag *);
 
-/* Remember the ports of PKT, a first fragment with identification ID. */
+/* Remember the ports and the sub-flow of PKT, a first fragment with identification ID. */
 void	 frag_put(struct frag *, const struct packet *pkt, uint32_t id);
 
-/* Give PKT, a later fragment, its ports. False (ports stay 0) if its first is unknown. */
+/* Give PKT, a later fragment, these. False (ports stay 0) if its first is unknown. */
 bool	 frag_get(struct frag *, struct packet *pkt, uint32_t id);
 
 #endif

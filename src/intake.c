@@ -16,8 +16,16 @@ intake_init(struct intake *in, const struct config *c, uint64_t seed,
 	in->counters = counters;
 	in->rate = (unsigned)c->sampling;
 	in->frag = frag_new(FRAG_ENTRIES, seed, counters);
-	in->decode = (struct decode){c->tunnel, in->frag, counters};
+	in->decode = (struct decode){
+		.tunnels = c->tunnel, .frag = in->frag, .counters = counters};
 	return in->frag == NULL ? -1 : 0;
+}
+
+void
+intake_split(struct intake *in, uint32_t (*sub)(void *, const struct packet *), void *arg)
+{
+	in->decode.sub = sub;
+	in->decode.arg = arg;
 }
 
 void

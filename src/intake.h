@@ -22,6 +22,9 @@ struct intake {
 int	 intake_init(struct intake *, const struct config *, uint64_t seed,
 	     struct counters *);
 void	 intake_clear(struct intake *);
+/* Ask SUB for the sub-flow of each packet, as of struct decode. */
+void	 intake_split(struct intake *, uint32_t (*sub)(void *, const struct packet *),
+	     void *arg);
 
 /* The packets of N <= CAPTURE_BATCH frames into PKTS, in order. Returns how many. */
 unsigned intake_packets(struct intake *, const struct frame *, unsigned n,

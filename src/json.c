@@ -442,7 +442,7 @@ json_members(struct json *j, const struct template *t, const struct record *r, b
 
 		if (f->family != 0 && f->family != r->flow->key.ip_version)
 			continue;
-		f->get(r, &v);
+		field_read(f, r, &v);
 		if (!v.absent)
 			json_value(j, ids ? number_name(f, number) : f->label,
 			    (enum field_type)f->type, &v);

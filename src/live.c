@@ -60,10 +60,8 @@ live_ended(struct live *l, const struct flow *f)
 {
 	const struct flow *original;
 
-	if (l->told == NULL || f->end != FLOW_END_ACTIVE || !(f->flags & FLOW_TOLD))
+	if (l->told == NULL || !(f->flags & FLOW_CUT) || !(f->flags & FLOW_TOLD))
 		return;
-	/* the reason is also given to flows that are over: then nobody is there under
-	   this key, or one with another number */
 	original = flowtable_find(l->s.table, &f->key);
 	if (original == NULL || original->serial != f->serial)
 		return;

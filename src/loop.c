@@ -25,6 +25,7 @@
 #include "deal.h"
 #include "export.h"
 #include "log.h"
+#include "plugin.h"
 #include "report.h"
 #include "ring.h"
 #include "share.h"
@@ -134,6 +135,20 @@ loop_tick_clock(struct loop *l)
 		loop_clock(l, us);
 }
 
+/* Plugins' clock: that of the packets, of the worker that is behind. */
+static void
+loop_packet_clock(struct loop *l)
+{
+	uint64_t us = UINT64_MAX, w;
+	unsigned i;
+
+	for (i = 0; i < l->s->nworkers; i++)
+		if ((w = worker_clock(l->s->workers[i])) < us)
+			us = w;
+	if (us != 0 && us != UINT64_MAX)
+		share_clock(l->s->share, us);
+}
+
 /*
  * Flows
  */
@@ -157,7 +172,8 @@ static unsigned
 loop_take_worker(struct loop *l, struct worker *w, bool *more)
 {
 	uint32_t ended = worker_ended_count(w);
-	unsigned n = 0;
+	unsigned n = 0, index = 0;
+	const void *fields;
 	struct flow *f;
 
 	if (share_posts(l->s->share, w)) {
@@ -167,8 +183,10 @@ loop_take_worker(struct loop *l, struct worker *w, bool *more)
 	for (; n < ended && n < BURST && (f = worker_ended(w)) != NULL; n++) {
 		if (!l->s->config->live)
 			loop_clock(l, f->ended_us);
-		export_flow(l->s->export, f);
-		share_ended(l->s->share, w, f);
+		fields = worker_plugin_fields(w, f, &index);
+		export_flow_plugin(l->s->export, f,
+		    fields != NULL ? l->s->plugins->v[index].mc : NULL, fields);
+		share_ended(l->s->share, w, f, fields, index);
 		worker_return(w, f);
 	}
 	return n;
@@ -230,6 +248,7 @@ loop_advance(struct loop *l)
 	if (loop_take_flows(l))
 		return true;
 	export_flush(l->s->export);
+	loop_packet_clock(l);
 	share_drain(l->s->share);
 	l->phase = LOOP_DRAINING;
 	if (!l->signalled) {
@@ -359,6 +378,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	l->ticks++;
 	loop_tick_clock(l);
+	loop_packet_clock(l);
 	share_tick(l->s->share, l->held);
 	loop_quiet(l);
 	if (l->ticks % 2 == 0)

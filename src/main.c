@@ -10,6 +10,7 @@
 #include "field.h"
 #include "log.h"
 #include "loop.h"
+#include "plugin.h"
 #include "probe.h"
 #include "template.h"
 
@@ -36,7 +37,7 @@ answered(const struct config *c)
 }
 
 static int
-run(const struct config *c, const struct template *t)
+run(const struct config *c, const struct template *t, const struct plugins *plugins)
 {
 	int background = -1, pidfile = -1, status;
 	struct probe *p;
@@ -47,7 +48,7 @@ run(const struct config *c, const struct template *t)
 	if (c->pid_file != NULL &&
 	    (pidfile = pidfile_open(c->pid_file, err, sizeof(err))) < 0)
 		fatal(1, "%s", err);
-	p = probe_new(c, t, err, sizeof(err));
+	p = probe_new(c, t, plugins, err, sizeof(err));
 	if (p == NULL) {
 		log_error("%s", err);
 		pidfile_close(pidfile, c->pid_file);
@@ -70,12 +71,17 @@ int
 main(int argc, char **argv)
 {
 	static struct template template;
+	static struct plugins plugins;
 	struct config config;
 	char err[512];
 	int status = 0;
 
 	if (config_parse(&config, argc, argv, err, sizeof(err)) < 0)
 		fatal(CONFIG_USAGE_EXIT, "%s", err);
+	if (plugins_init(&plugins, err, sizeof(err)) < 0)
+		fatal(1, "%s", err);
+	if (plugins_load(&plugins, &config, err, sizeof(err)) < 0)
+		fatal(CONFIG_USAGE_EXIT, "--plugin: %s", err);
 	if (answered(&config))
 		goto out;
 	log_open(config.syslog && !config.daemon,
@@ -83,13 +89,16 @@ main(int argc, char **argv)
 	if (template_parse(&template, config.template, config.version, config.biflow,
 		config.dpi && dpi_version() != NULL, err, sizeof(err)) < 0)
 		fatal(CONFIG_USAGE_EXIT, "--flow-templ: %s", err);
+	if (plugins_choose(&plugins, &config, &template, err, sizeof(err)) < 0)
+		fatal(CONFIG_USAGE_EXIT, "%s", err);
 	if (config.dry_run)
 		template_print(&template, (unsigned)config.template_id, stdout);
 	else if (config.check_config)
 		printf("mcprobe: the configuration is fine\n");
 	else
-		status = run(&config, &template);
+		status = run(&config, &template, &plugins);
 out:
+	plugins_clear(&plugins);
 	config_clear(&config);
 	log_close();
 	return status;

@@ -236,7 +236,7 @@ put_record(uint8_t *p, const struct layout *l, const struct record *r)
 		v.p = NULL;
 		v.len = 0;
 		v.absent = false;
-		l->v[i].field->get(r, &v);
+		field_read(l->v[i].field, r, &v);
 		if (v.absent)
 			p = put_absent(p, &l->v[i]);
 		else

@@ -76,6 +76,7 @@ struct packet {
 	uint32_t octets;	/* IP total length (IPv6: 40 + payload length) */
 	uint32_t wirelen;	/* of the whole frame */
 	uint32_t seq, ack;	/* TCP */
+	uint32_t sub;		/* sub-flow, 0 unless split */
 	uint16_t flags;		/* enum packet_flag */
 	uint16_t sport, dport;	/* TCP, UDP, UDP-Lite, SCTP, DCCP; 0 else */
 	uint16_t window;	/* TCP, unscaled */

@@ -24,6 +24,7 @@
 #include "export.h"
 #include "log.h"
 #include "loop.h"
+#include "plugin.h"
 #include "privs.h"
 #include "report.h"
 #include "ring.h"
@@ -38,6 +39,7 @@
 struct probe {
 	const struct config *config;
 	const struct template *template;
+	const struct plugins *plugins; /* NULL: none runs */
 	struct counters counters; /* control's */
 	struct event_base *base;
 	struct bell bell;
@@ -206,6 +208,7 @@ probe_make_worker(struct probe *p, struct capture **sources, struct capture *fil
 		.statistics = p->template->need & FIELD_NEED_STATISTICS,
 		.dpi = probe_wants_dpi(p),
 		.cloud = config_has_cloud(p->config),
+		.plugins = p->plugins,
 		.cloud_interval_us = (uint64_t)p->config->cloud_interval_s * 1000000,
 		.sources = sources,
 		.nsources = sources != NULL ? p->nports : 0,
@@ -227,7 +230,8 @@ static int
 probe_open_files(struct probe *p, unsigned n, char *err, size_t errlen)
 {
 	struct capture *file = probe_open_source(p, 0, err, errlen);
-	struct deal_setup deal = {p->config, &p->files, file, n, probe_wants_dpi(p), p->seed};
+	struct deal_setup deal = {p->config, &p->files, file, n,
+		probe_wants_dpi(p) || p->plugins != NULL, p->seed, p->plugins};
 	int rc = 0;
 
 	if (file == NULL)
@@ -298,6 +302,7 @@ probe_open_share(struct probe *p, unsigned n, char *err, size_t errlen)
 		.workers = p->workers,
 		.nworkers = n,
 		.seed = p->seed,
+		.plugins = p->plugins,
 		.sum = probe_sum,
 		.arg = p,
 	};
@@ -359,8 +364,8 @@ probe_warn_nowhere(const struct config *c)
 }
 
 struct probe *
-probe_new(const struct config *config, const struct template *template, char *err,
-    size_t errlen)
+probe_new(const struct config *config, const struct template *template,
+    const struct plugins *plugins, char *err, size_t errlen)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 
@@ -370,6 +375,7 @@ probe_new(const struct config *config, const struct template *template, char *er
 	}
 	p->config = config;
 	p->template = template;
+	p->plugins = plugins->any ? plugins : NULL;
 	p->bell.fd = -1;
 	if (probe_init(p, err, errlen) < 0) {
 		probe_free(p);
@@ -417,7 +423,7 @@ static int
 probe_summary(struct probe *p)
 {
 	struct counters sum;
-	bool failed = p->trace != NULL && trace_failed(p->trace);
+	bool failed = p->trace != NULL && trace_failed(p->trace), adds_up;
 
 	export_end(p->export);
 	share_end(p->share);
@@ -426,7 +432,10 @@ probe_summary(struct probe *p)
 	if (p->config->syslog || p->config->daemon)
 		report_log(&sum, 0);
 	fprintf(stderr, "mcprobe: summary\n");
-	if (!report_counters(&sum, stderr)) {
+	adds_up = report_counters(&sum, stderr);
+	if (p->plugins != NULL)
+		plugins_report(p->plugins, &sum, stderr);
+	if (!adds_up) {
 		log_error("the packets do not add up: please report this");
 		failed = true;
 	}
@@ -437,7 +446,8 @@ int
 probe_run(struct probe *p)
 {
 	const struct loop_setup loop = {p->config, p->base, p->export, p->share, p->ports,
-		p->nports, p->workers, p->nworkers, p->deal, p->trace, &p->bell, probe_sum, p};
+		p->nports, p->workers, p->nworkers, p->deal, p->trace, p->plugins, &p->bell,
+		probe_sum, p};
 
 	/* some threads may run already, and nobody would take what they hand over: they
 	   cannot be joined */

@@ -24,6 +24,7 @@
 #include "liveset.h"
 #include "log.h"
 #include "node.h"
+#include "plugin.h"
 #include "post.h"
 #include "server.h"
 #include "worker.h"
@@ -40,6 +41,7 @@ struct share {
 	struct cloud *cloud;   /* NULL: nobody could read it */
 	struct alive *alive;
 	struct commands *commands;
+	struct plugin_control *plugins; /* NULL: none runs */
 	struct server *server; /* NULL: no --resp */
 	char *password;	       /* of clients; owned */
 	int probe_tree;
@@ -143,6 +145,27 @@ share_counters(void *arg, struct counters *sum)
 	struct share *s = arg;
 
 	s->s.sum(s->s.arg, sum);
+}
+
+/* plugin_count_cb */
+static void
+share_plugin_count(void *arg, const char *name, const char *help, uint64_t n)
+{
+	char line[192];
+	int len = snprintf(line, sizeof(line), "%s:%llu\r\n", name, (unsigned long long)n);
+
+	(void)help;
+	resp_bytes(arg, line, (size_t)len);
+}
+
+/* commands_setup.plugins */
+static void
+share_plugins_info(void *arg, const struct counters *sum, struct respbuf *to)
+{
+	struct share *s = arg;
+
+	if (s->s.plugins != NULL)
+		plugins_counters(s->s.plugins, sum, share_plugin_count, to);
 }
 
 /* commands_setup.info */
@@ -287,6 +310,18 @@ share_make_cloud(struct share *s, char *err, size_t errlen)
 }
 
 static int
+share_make_plugins(struct share *s, char *err, size_t errlen)
+{
+	const struct plugin_control_setup setup = {s->s.plugins, s->cloud, s->events,
+		s->s.counters};
+
+	if (s->s.plugins == NULL)
+		return 0;
+	s->plugins = plugin_control_new(&setup, err, errlen);
+	return s->plugins == NULL ? -1 : 0;
+}
+
+static int
 share_make_server(struct share *s, char *err, size_t errlen)
 {
 	const struct config *c = s->s.config;
@@ -328,6 +363,7 @@ share_make_commands(struct share *s, char *err, size_t errlen)
 		.own = s->s.counters,
 		.counters = share_counters,
 		.info = share_info,
+		.plugins = share_plugins_info,
 		.published = share_published,
 		.arg = s,
 		.start_us = s->start_us,
@@ -361,6 +397,7 @@ share_new(const struct share_setup *setup, char *err, size_t errlen)
 	if (s->alive == NULL || share_make_nodes(s, err, errlen) < 0 ||
 	    share_make_cloud(s, err, errlen) < 0 ||
 	    share_make_event(s, err, errlen) < 0 ||
+	    share_make_plugins(s, err, errlen) < 0 ||
 	    share_make_commands(s, err, errlen) < 0 ||
 	    share_make_server(s, err, errlen) < 0) {
 		share_free(s);
@@ -378,6 +415,7 @@ share_free(struct share *s)
 		server_free(s->server);
 	commands_free(s->commands);
 	alive_free(s->alive);
+	plugin_control_free(s->plugins);
 	events_free(s->events);
 	nodes_free(s->nodes);
 	cloud_free(s->cloud);
@@ -435,7 +473,9 @@ share_post(struct share *s, const struct post_head *head, const void *msg)
 		if (events_wanted(s->events, EVENT_FLOW_NEW))
 			events_flow(s->events, EVENT_FLOW_NEW, msg);
 		break;
-	default: /* plugins' reports have nobody to read them yet */
+	case POST_REPORT:
+		if (s->plugins != NULL)
+			plugin_control_report(s->plugins, head->plugin, msg, head->len);
 		break;
 	}
 }
@@ -456,14 +496,26 @@ share_posts(struct share *s, struct worker *w)
 }
 
 void
-share_ended(struct share *s, struct worker *w, const struct flow *f)
+share_ended(struct share *s, struct worker *w, const struct flow *f, const void *fields,
+    unsigned index)
 {
+	const struct mc_plugin *plugin =
+	    fields != NULL ? s->s.plugins->v[index].mc : NULL;
 	struct flowdelta delta;
 
 	if (s->cloud != NULL && flowdelta_make(&delta, f, worker_told(w, f)))
 		cloud_feed(s->cloud, &delta);
 	if (events_wanted(s->events, EVENT_FLOW_END))
-		events_flow(s->events, EVENT_FLOW_END, f);
+		events_flow_plugin(s->events, EVENT_FLOW_END, f, plugin, fields);
+	if (fields != NULL)
+		plugin_control_end(s->plugins, index, f, fields);
+}
+
+void
+share_clock(struct share *s, uint64_t now_us)
+{
+	if (s->plugins != NULL)
+		plugin_control_clock(s->plugins, now_us);
 }
 
 void

@@ -17,6 +17,7 @@ struct dpi_names;
 struct event_base;
 struct field_context;
 struct flow;
+struct plugins;
 struct share;
 struct template;
 struct worker;
@@ -32,6 +33,7 @@ struct share_setup {
 	struct worker **workers;   /* room for NWORKERS; filled before share_start() */
 	unsigned nworkers;
 	uint64_t seed;
+	const struct plugins *plugins; /* NULL: none runs */
 	void (*sum)(void *arg, struct counters *); /* of all threads, now */
 	void *arg;
 };
@@ -49,8 +51,11 @@ void		 share_tick(struct share *, bool frozen);
 /* Take what W has posted, some at a time. True: there may be more. Before ended flows are
  * taken: count them first (worker_ended_count()), take the posts, then that many. */
 bool		 share_posts(struct share *, struct worker *w);
-/* F ended; before it goes home to W. */
-void		 share_ended(struct share *, struct worker *w, const struct flow *f);
+/* F ended, with FIELDS of the plugin INDEX, NULL: none; before it goes home to W. */
+void		 share_ended(struct share *, struct worker *w, const struct flow *f,
+		     const void *fields, unsigned index);
+/* The packet clock is NOW_US. */
+void		 share_clock(struct share *, uint64_t now_us);
 /* Workers may have answered. */
 void		 share_answers(struct share *);
 

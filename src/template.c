@@ -5,12 +5,15 @@
  */
 #include "template.h"
 
+#include <mcprobe/plugin.h>
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define TOKEN_MAX 127
+#define NAMES_MAX 32 /* macros told of when one is unknown */
 #define BLANKS	  " \t\r\n,"
 
 #define ALL "@ALL@"
@@ -41,6 +44,7 @@ const char *const template_macros[][2] = {
 struct parse {
 	struct template *t;
 	bool dpi;
+	bool all; /* within @ALL@ */
 	char *err;
 	size_t errlen;
 };
@@ -56,25 +60,30 @@ fail(struct parse *p, const char *fmt, ...)
 	return -1;
 }
 
-/* Is an element of NUMBER and PEN among the template's? */
-static bool
-has_element(const struct template *t, const struct field *f)
+/* Where the element of F's number is among the template's; its N: nowhere. */
+static unsigned
+element_at(const struct template *t, const struct field *f)
 {
-	for (unsigned i = 0; i < t->n; i++)
-		if (t->field[i]->pen == f->pen && t->field[i]->id == f->id)
-			return true;
-	return false;
+	unsigned i = 0;
+
+	while (i < t->n && (t->field[i]->pen != f->pen || t->field[i]->id != f->id))
+		i++;
+	return i;
 }
 
 static int
 add_field(struct parse *p, const struct field *f)
 {
 	struct template *t = p->t;
+	unsigned at = element_at(t, f);
 
-	if (has_element(t, f))
+	if (at < t->n) {
+		t->asked[at] |= !p->all;
 		return 0;
+	}
 	if (t->n == TEMPLATE_FIELDS_MAX)
 		return fail(p, "a template has %d fields at most", TEMPLATE_FIELDS_MAX);
+	t->asked[t->n] = !p->all;
 	t->field[t->n++] = f;
 	t->need |= f->need;
 	return 0;
@@ -122,21 +131,66 @@ next_token(const char **text, char token[TOKEN_MAX + 1])
 static int
 add_all(struct parse *p)
 {
-	for (unsigned i = 0; i < field_count; i++)
-		if (field_table[i].get != NULL &&
-		    add_name(p, field_table[i].label, true) == -1)
-			return -1;
-	return 0;
+	const struct field *f;
+	int rc = 0;
+
+	p->all = true;
+	for (unsigned i = 0; rc == 0 && i < field_count; i++)
+		if (field_table[i].get != NULL)
+			rc = add_name(p, field_table[i].label, true);
+	for (unsigned i = 0; rc == 0 && (f = field_of_plugins(i)) != NULL; i++)
+		rc = add_field(p, f);
+	p->all = false;
+	return rc;
+}
+
+/* @NAME@ is @DEFAULT@ and the fields of the plugin of that name. */
+static bool
+is_plugin_macro(const struct field *f, const char *name)
+{
+	size_t len = strlen(f->plugin->name);
+
+	return strlen(name) == len + 2 && name[len + 1] == '@' &&
+	    strncasecmp(name + 1, f->plugin->name, len) == 0;
+}
+
+static int add_macro(struct parse *, const char *name);
+
+/* 1: no plugin has fields by this name. */
+static int
+add_plugin_macro(struct parse *p, const char *name)
+{
+	const struct field *f;
+	int rc = 1;
+
+	for (unsigned i = 0; rc >= 0 && (f = field_of_plugins(i)) != NULL; i++) {
+		if (!is_plugin_macro(f, name))
+			continue;
+		if (rc == 1)
+			rc = add_macro(p, template_macros[0][0]);
+		if (rc == 0)
+			rc = add_field(p, f);
+	}
+	return rc;
 }
 
 static int
 unknown_macro(struct parse *p, const char *name)
 {
-	const char *names[8], *near;
+	char macros[NAMES_MAX][TOKEN_MAX + 1];
+	const char *names[NAMES_MAX], *near;
+	const struct field *f;
 	unsigned n = 0;
 
 	for (unsigned i = 0; template_macros[i][0] != NULL; i++)
 		names[n++] = template_macros[i][0];
+	for (unsigned i = 0; (f = field_of_plugins(i)) != NULL && n < NAMES_MAX; i++) {
+		snprintf(macros[n], sizeof(macros[n]), "@%s@", f->group);
+		if (strcmp(macros[n], names[n - 1]) != 0) {
+			names[n] = macros[n];
+			n++;
+		}
+	}
 	near = config_nearest(name, names, n);
 	if (near == NULL)
 		near = template_macros[0][0];
@@ -154,8 +208,11 @@ add_macro(struct parse *p, const char *name)
 	for (unsigned i = 0; template_macros[i][0] != NULL; i++)
 		if (strcasecmp(template_macros[i][0], name) == 0)
 			text = template_macros[i][1];
-	if (text == NULL)
-		return unknown_macro(p, name);
+	if (text == NULL) {
+		int rc = add_plugin_macro(p, name);
+
+		return rc > 0 ? unknown_macro(p, name) : rc;
+	}
 	while (next_token(&text, token))
 		if (add_name(p, token + 1, true) == -1)
 			return -1;

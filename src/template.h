@@ -34,6 +34,7 @@ struct template {
 	/* as the user gave it, macros expanded, order kept, duplicates dropped: for JSON
 	   and dumps */
 	const struct field *field[TEMPLATE_FIELDS_MAX];
+	bool asked[TEMPLATE_FIELDS_MAX]; /* otherwise than by @ALL@ */
 	unsigned n;
 	unsigned need;	/* enum field_need, of all fields */
 	bool biflow;	/* a record carries both directions */

@@ -50,6 +50,12 @@ trace_new(const struct config *config, const struct strlist *files,
 }
 
 void
+trace_split(struct trace *t, uint32_t (*sub)(void *, const struct packet *), void *arg)
+{
+	intake_split(&t->intake, sub, arg);
+}
+
+void
 trace_free(struct trace *t)
 {
 	if (t == NULL)

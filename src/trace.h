@@ -27,6 +27,9 @@ struct trace	*trace_new(const struct config *, const struct strlist *files,
 		     struct capture *first, uint64_t seed, struct counters *,
 		     const struct trace_calls *);
 void		 trace_free(struct trace *);
+/* As intake_split(). */
+void		 trace_split(struct trace *, uint32_t (*sub)(void *, const struct packet *),
+		     void *arg);
 
 /* Read a few hundred frames. False when the last file has ended. */
 bool		 trace_read(struct trace *);

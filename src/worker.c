@@ -114,6 +114,15 @@ worker_commands(struct worker *w, bool busy)
 /*
  * Ended flows out, records home
  */
+static void
+worker_put(struct worker *w, struct flow *f)
+{
+	live_home(&w->live, f);
+	if (w->plugins != NULL)
+		plugin_flows_home(w->plugins, f);
+	flowtable_put(w->table, f);
+}
+
 static bool
 worker_take_home(struct worker *w)
 {
@@ -121,8 +130,7 @@ worker_take_home(struct worker *w)
 	bool any = false;
 
 	while ((f = ring_get(&w->home)) != NULL) {
-		live_home(&w->live, f);
-		flowtable_put(w->table, f);
+		worker_put(w, f);
 		any = true;
 	}
 	return any;
@@ -157,8 +165,7 @@ worker_end(void *arg, struct flow *f)
 			counter_inc(&w->counters, COUNTER_RECORDS_LOST);
 			counter_add(&w->counters, COUNTER_PACKETS_LOST,
 			    f->packets[0] + f->packets[1]);
-			live_home(&w->live, f);
-			flowtable_put(w->table, f);
+			worker_put(w, f);
 			return;
 		}
 		counter_inc(&w->counters, COUNTER_RING_WAITS);
@@ -196,7 +203,27 @@ worker_finish_flow(void *arg, struct flow *f)
 
 	if (w->dpi != NULL && !(f->flags & FLOW_DPI_DONE))
 		dpi_finish(w->dpi, f);
-	/* plugins' last word on a flow belongs here */
+}
+
+/*
+ * plugin_post_cb. A flow is being changed: nothing may be answered meanwhile. Control
+ * takes posts whatever the worker does, so there is room in the end.
+ */
+static bool
+worker_post_report(void *arg, const struct post_head *head, const void *msg)
+{
+	struct worker *w = arg;
+
+	while (!post_put(&w->live.post, head, msg)) {
+		if (worker_is_live(w) && !w->stopping) {
+			counter_inc(&w->counters, COUNTER_POSTS_LOST);
+			return false;
+		}
+		bell_ring(w->control);
+		worker_nap();
+	}
+	w->put = true;
+	return true;
 }
 
 /*
@@ -221,8 +248,11 @@ static void
 worker_packet(struct worker *w, const struct packet *pkt, const struct flowkey *key,
     uint64_t hash, unsigned dir)
 {
-	struct flow *f = flowtable_packet(w->table, pkt, key, hash, dir);
+	struct flow *f;
 
+	if (w->plugins != NULL)
+		plugin_flows_clock(w->plugins, pkt->ts_us);
+	f = flowtable_packet(w->table, pkt, key, hash, dir); /* plugins see it there */
 	if (f == NULL) {
 		counter_inc(&w->counters, COUNTER_DROP_NO_ROOM);
 		return;
@@ -233,8 +263,7 @@ worker_packet(struct worker *w, const struct packet *pkt, const struct flowkey *
 		dpi_packet(w->dpi, f, pkt, dir);
 	if (live_wants_new(&w->live, f))
 		worker_tell_new(w, f);
-	/* plugins see the packet here; monitoring programs run after the flow update (here)
-	   and after a plugin's event */
+	/* monitoring programs run after the flow update (here) and after a plugin's event */
 }
 
 /* At most CAPTURE_BATCH packets. */
@@ -251,6 +280,15 @@ worker_packets(struct worker *w, const struct packet *pkts, unsigned n)
 		flowtable_fetch(w->table, hash[i]);
 	for (i = 0; i < n; i++)
 		worker_packet(w, &pkts[i], &key[i], hash[i], dir[i]);
+}
+
+/* No packet says so, but it is NOW_US. */
+static void
+worker_expire(struct worker *w, uint64_t now_us)
+{
+	if (w->plugins != NULL)
+		plugin_flows_clock(w->plugins, now_us);
+	flowtable_expire(w->table, now_us);
 }
 
 /* How long to sleep instead of MS: there may be work that only control's turn stops. */
@@ -410,7 +448,7 @@ worker_run_dealt(struct worker *w)
 			worker_packets(w, &b->pkt[i], n);
 		}
 		if (b->clock_us != 0)
-			flowtable_expire(w->table, b->clock_us);
+			worker_expire(w, b->clock_us);
 		last = b->last;
 		deal_put(w->deal, w->id, b);
 		worker_turn(w, true);
@@ -573,8 +611,7 @@ worker_run_live(struct worker *w)
 		now = clock_us(CLOCK_MONOTONIC);
 		/* no packets: time goes on, less what the kernel may still hold back */
 		if (n == 0)
-			flowtable_expire(w->table,
-			    clock_us(CLOCK_REALTIME) - 2 * POLL_MS * 1000);
+			worker_expire(w, clock_us(CLOCK_REALTIME) - 2 * POLL_MS * 1000);
 		if (now >= next_drops) {
 			worker_drops(w);
 			next_drops = now + 1000000;
@@ -627,7 +664,8 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 		.account_l2 = c->account_l2,
 		.statistics = s->statistics,
 	};
-	struct flowtable_calls calls = {worker_finish_flow, worker_end, worker_wait, w};
+	struct flowtable_calls calls = {.finish = worker_finish_flow, .end = worker_end,
+		.wait = worker_wait, .arg = w};
 	struct live_setup live = {
 		.slots = opt.max + spare,
 		.counters = &w->counters,
@@ -648,6 +686,43 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 	return live_init(&w->live, &live);
 }
 
+/* Plugins, between the table and its packets. */
+static int
+worker_make_plugins(struct worker *w, const struct worker_setup *s, char *err,
+    size_t errlen)
+{
+	uint32_t max = (uint32_t)(s->config->max_flows / s->config->workers);
+	const struct plugin_flows_setup setup = {
+		.plugins = s->plugins,
+		.table = w->table,
+		.counters = &w->counters,
+		.max = max,
+		.slots = w->live.s.slots,
+		.live = s->config->live,
+		.post = worker_post_report,
+		.arg = w,
+	};
+	struct flowtable_calls calls = {worker_finish_flow, worker_end, worker_wait, w,
+		plugin_flows_packet, plugin_flows_close, plugin_flows_cut, NULL};
+
+	if (s->plugins == NULL)
+		return 0;
+	w->plugins = calls.plugins = plugin_flows_new(&setup, err, errlen);
+	if (w->plugins == NULL)
+		return -1;
+	flowtable_set_calls(w->table, &calls);
+	if (!s->plugins->subflows || s->deal != NULL)
+		return 0;
+	w->splitter = plugin_splitter_new(s->plugins, &w->counters, err, errlen);
+	if (w->splitter == NULL)
+		return -1;
+	if (w->trace != NULL)
+		trace_split(w->trace, plugin_splitter_sub, w->splitter);
+	else
+		intake_split(&w->intake, plugin_splitter_sub, w->splitter);
+	return 0;
+}
+
 static int
 worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t errlen)
 {
@@ -664,6 +739,8 @@ worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t er
 		return -1;
 	if (s->config->live &&
 	    intake_init(&w->intake, s->config, s->seed, &w->counters) < 0)
+		return -1;
+	if (worker_make_plugins(w, s, err, errlen) < 0)
 		return -1;
 	if (s->dpi && (w->dpi = dpi_new(DPI_STATES, &w->counters)) == NULL) {
 		snprintf(err, errlen, "nDPI cannot be initialised");
@@ -727,6 +804,8 @@ worker_free(struct worker *w)
 		pthread_join(w->thread, NULL);
 	if (w->home.slot != NULL)
 		worker_take_home(w);
+	plugin_flows_free(w->plugins);
+	plugin_splitter_free(w->splitter);
 	flowtable_free(w->table);
 	dpi_free(w->dpi);
 	trace_free(w->trace);

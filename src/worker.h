@@ -61,6 +61,7 @@ enum worker_state {
 };
 
 struct deal;
+struct plugins;
 struct trace;
 struct worker;
 
@@ -72,6 +73,7 @@ struct worker_setup {
 	bool dpi;	/* the template needs nDPI and the user allows it */
 	bool cloud;	/* the key tree wants deltas of live flows */
 	uint64_t cloud_interval_us; /* how often */
+	const struct plugins *plugins; /* NULL: none runs; borrowed */
 	/* where its packets come from, one of three */
 	struct capture **sources; /* interfaces; each is taken */
 	unsigned nsources;
@@ -101,6 +103,10 @@ struct flow	*worker_ended(struct worker *);
 /* What was told of an ended flow while it lived, borrowed until worker_return(). NULL:
  * nothing. */
 const struct flow_told *worker_told(const struct worker *, const struct flow *);
+/* What a plugin has in the record of an ended flow, borrowed likewise; NULL: nothing.
+ * *INDEX: which plugin. */
+const void	*worker_plugin_fields(const struct worker *, const struct flow *,
+		     unsigned *index);
 void		 worker_return(struct worker *, struct flow *);
 
 /*

@@ -32,6 +32,12 @@ worker_told(const struct worker *w, const struct flow *f)
 	return live_told(&w->live, f);
 }
 
+const void *
+worker_plugin_fields(const struct worker *w, const struct flow *f, unsigned *index)
+{
+	return w->plugins != NULL ? plugin_flows_fields(w->plugins, f, index) : NULL;
+}
+
 void
 worker_return(struct worker *w, struct flow *f)
 {

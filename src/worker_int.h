@@ -8,6 +8,7 @@
 
 #include "intake.h"
 #include "live.h"
+#include "plugin.h"
 #include "worker.h"
 
 struct source {
@@ -27,6 +28,8 @@ struct worker {
 	struct trace *trace;  /* owned; the only worker of a file */
 	struct flowtable *table; /* owned */
 	struct dpi *dpi;	 /* owned; NULL: not wanted */
+	struct plugin_flows *plugins; /* owned; NULL: none runs */
+	struct plugin_splitter *splitter; /* owned; NULL: no sub-flows, or the dealer's */
 	struct live live;
 	struct counters counters;
 	struct ring ended, home, commands, answers;

@@ -39,9 +39,11 @@ static const struct mc_counter counters[] = {
 };
 
 static const struct mc_option options[] = {
-    {"whole", "no",
-	"yes: status and latency of an event only once the response was seen to its end, "
-	"and the latency up to there"},
+    {"response", "begun",
+	"when a response counts. begun: with its first line; latency is up to its first "
+	"segment. whole: seen to its end; else status and latency are null, and latency is "
+	"up to its last segment. tshark: as whole, and one with missing bytes is none, so "
+	"that its request takes the next, as tshark pairs them"},
     {0},
 };
 
@@ -76,7 +78,9 @@ static const char *const channels[] = {"http", NULL};
 
 /* Contexts: of a worker, or of the control side. */
 struct worker {
-	bool split, whole;
+	bool split;
+	bool whole;   /* only whole responses count */
+	bool skip;    /* and others leave their request where it is */
 	uint8_t buf[WIRE_MAX];
 };
 
@@ -88,11 +92,13 @@ struct context {
 static int
 http_init(void **ctx, const struct mc_setup *setup, char *err, size_t errlen)
 {
-	const char *whole = setup->option(setup, "whole");
+	const char *response = setup->option(setup, "response");
 	struct context *c;
 
-	if (strcmp(whole, "yes") != 0 && strcmp(whole, "no") != 0) {
-		snprintf(err, errlen, "whole is yes or no, not \"%s\"", whole);
+	if (strcmp(response, "begun") != 0 && strcmp(response, "whole") != 0 &&
+	    strcmp(response, "tshark") != 0) {
+		snprintf(err, errlen, "response is begun, whole or tshark, not \"%s\"",
+		    response);
 		return -1;
 	}
 	c = calloc(1, sizeof(*c));
@@ -102,7 +108,8 @@ http_init(void **ctx, const struct mc_setup *setup, char *err, size_t errlen)
 		return -1;
 	}
 	c->worker.split = setup->split;
-	c->worker.whole = whole[0] == 'y';
+	c->worker.skip = response[0] == 't';
+	c->worker.whole = response[0] == 'w' || c->worker.skip;
 	*ctx = c;
 	return 0;
 }
@@ -120,14 +127,49 @@ http_fini(void *ctx)
 
 /* Ports where a line without a version is HTTP all the same. */
 static bool
-is_http_port(uint16_t port)
+is_http_port(const struct mc_key *key)
 {
-	return port == 80 || port == 8080 || port == 8000 || port == 3128 || port == 8008;
+	static const uint16_t ports[] = {80, 8080, 8000, 8008, 8888, 3128};
+	size_t i;
+
+	for (i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		if (key->port[0] == ports[i] || key->port[1] == ports[i])
+			return true;
+	return false;
 }
 
+/* TLS, SSH and HTTP/2 say who they are. */
+static bool
+is_other(const struct mc_packet *p)
+{
+	return (p->len >= 2 && p->data[0] >= 0x14 && p->data[0] <= 0x17 && p->data[1] == 3) ||
+	    (p->len >= 4 && memcmp(p->data, "SSH-", 4) == 0) ||
+	    (p->len >= 14 && memcmp(p->data, "PRI * HTTP/2.0", 14) == 0);
+}
+
+/* Could these be the first bytes of a first line, which is not all here? */
+static bool
+is_prefix(const struct mc_packet *p)
+{
+	uint32_t i, n = p->len < 16 ? p->len : 16;
+
+	if (memchr(p->data, '\n', p->len) != NULL)
+		return false;
+	for (i = 0; i < n; i++)
+		if (p->data[i] < ' ' || p->data[i] > '~')
+			return false;
+	return true;
+}
+
+/*
+ * One look at the first line. Where HTTP is usual, what is none may still be answered by
+ * it, and what was there before the capture may be a body: it waits for the next line.
+ */
 static enum mc_match
 http_match(void *ctx, const struct mc_key *key, const struct mc_packet *p)
 {
+	bool usual = is_http_port(key);
+
 	(void)ctx;
 	if (key->proto != 6)
 		return MC_MATCH_NO;
@@ -138,16 +180,13 @@ http_match(void *ctx, const struct mc_key *key, const struct mc_packet *p)
 	case HTTP_GUESS_RESPONSE:
 		return MC_MATCH_YES;
 	case HTTP_GUESS_OLD:
-		return is_http_port(key->port[!p->dir]) ? MC_MATCH_YES : MC_MATCH_LATER;
+		return usual ? MC_MATCH_YES : MC_MATCH_NO;
 	case HTTP_GUESS_NO:
 		break;
 	}
-	/* TLS, SSH and HTTP/2 say so at once; others may be in the middle of a message. */
-	if ((p->len >= 3 && p->data[0] == 0x16 && p->data[1] == 3) ||
-	    (p->len >= 4 && memcmp(p->data, "SSH-", 4) == 0) ||
-	    (p->len >= 14 && memcmp(p->data, "PRI * HTTP/2.0", 14) == 0))
+	if (is_other(p))
 		return MC_MATCH_NO;
-	return MC_MATCH_LATER;
+	return usual || is_prefix(p) ? MC_MATCH_LATER : MC_MATCH_NO;
 }
 
 static void
@@ -260,10 +299,13 @@ response_done(struct worker *w, struct state *s, const struct mc_flow *flow, boo
 
 	if (!p->seen)
 		return;
+	whole &= !p->holes;
 	http_request_update(s);
-	report(w, s, flow, p->bound ? request_at(s, 0) : NULL, p, whole && !p->holes);
-	if (p->bound)
-		http_request_pop(s);
+	if (whole || !w->skip || !p->bound) {
+		report(w, s, flow, p->bound ? request_at(s, 0) : NULL, p, whole);
+		if (p->bound)
+			http_request_pop(s);
+	}
 	memset(p, 0, sizeof(*p));
 }
 

@@ -13,8 +13,6 @@ counter_sum(struct counters *sum, const struct counters *c)
 {
 	int i;
 
-	for (i = 0; i < COUNTER_MAX; i++)
-		sum->v[i] += counter_get(c, i);
-	for (i = 0; i < COUNTER_PLUGINS; i++)
-		sum->plugin[i] += __atomic_load_n(&c->plugin[i], __ATOMIC_RELAXED);
+	for (i = 0; i < COUNTER_MAX + COUNTER_PLUGINS; i++)
+		sum->v[i] += __atomic_load_n(&c->v[i], __ATOMIC_RELAXED);
 }

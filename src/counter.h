@@ -33,8 +33,7 @@ struct counter_row {
 #define COUNTER_PLUGINS 64 /* of all plugins together; plugin.h knows their names */
 
 struct counters {
-	uint64_t v[COUNTER_MAX];
-	uint64_t plugin[COUNTER_PLUGINS];
+	uint64_t v[COUNTER_MAX + COUNTER_PLUGINS];
 };
 
 /* COUNTER_MAX rows, indexed by enum counter. */

@@ -227,8 +227,8 @@ flowtable_end(struct flowtable *t, struct flow *f, enum flow_end reason)
 	flowtable_stop_age(t, f);
 	hash_remove(t, f);
 	t->alive--;
-	if (t->call.close != NULL)
-		t->call.close(t->call.plugins, f);
+	if (t->plugins.close != NULL)
+		t->plugins.close(t->plugins.arg, f);
 	t->call.finish(t->call.arg, f);
 	if (f->packets[0] + f->packets[1] == 0) {
 		/* everything was reported at the active timeout */
@@ -292,8 +292,8 @@ flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 	f->detail = NULL; /* COPY has it now */
 	detail_restart(t, f, copy->detail);
 	flowtable_restart(f);
-	if (t->call.cut != NULL)
-		t->call.cut(t->call.plugins, f, copy);
+	if (t->plugins.cut != NULL)
+		t->plugins.cut(t->plugins.arg, f, copy);
 	flowtable_send(t, copy, reason);
 }
 
@@ -523,8 +523,8 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 			return NULL;
 	} else if (tcp && (pkt->tcp_flags & TCP_SYN) && !(f->flags & FLOW_RESTARTED))
 		flow_choose_client(f, pkt, dir, t->opt.no_swap);
-	if (t->call.packet != NULL && !(f->flags & FLOW_PLUGIN_DONE))
-		t->call.packet(t->call.plugins, f, pkt, dir);
+	if (t->plugins.packet != NULL && !(f->flags & FLOW_PLUGIN_DONE))
+		t->plugins.packet(t->plugins.arg, f, pkt, dir);
 	if (f->detail == NULL && !f->detail_refused &&
 	    (t->opt.statistics || pkt->ntunnels > 0 || pkt->nmpls > 0))
 		detail_take(t, f);

@@ -38,27 +38,32 @@ typedef void flowtable_finish_cb(void *arg, struct flow *f);
 /* Told that no record is free. True: some came home by flowtable_put(), try again. */
 typedef bool flowtable_wait_cb(void *arg);
 
-struct plugin_flows;
-
 struct flowtable_calls {
 	flowtable_finish_cb *finish;
 	flowtable_end_cb *end;
 	flowtable_wait_cb *wait;
 	void *arg;
-	/*
-	 * For plugins, as in plugin.h; all or none are NULL. PACKET: before the packet is
-	 * accounted to its flow, which it may cut by flowtable_cut(). CLOSE: a flow is over,
-	 * before FINISH. CUT: the record so far leaves as COPY, the flow lives on.
-	 */
+};
+
+/*
+ * For plugins, as in plugin.h. PACKET: before the packet is accounted to its flow, which it
+ * may cut by flowtable_cut(); not for flows with FLOW_PLUGIN_DONE. CLOSE: a flow is over,
+ * before FINISH. CUT: the record so far leaves as COPY, the flow lives on.
+ */
+struct plugin_flows;
+
+struct flowtable_plugins {
 	void (*packet)(struct plugin_flows *, struct flow *, const struct packet *,
 	    unsigned dir);
 	void (*close)(struct plugin_flows *, struct flow *);
 	void (*cut)(struct plugin_flows *, struct flow *, struct flow *copy);
-	struct plugin_flows *plugins;
+	struct plugin_flows *arg;
 };
 
 struct flowtable *flowtable_new(const struct flowtable_options *,
 		     const struct flowtable_calls *, struct counters *);
+/* Before the first packet. */
+void	 flowtable_set_plugins(struct flowtable *, const struct flowtable_plugins *);
 /* Frees everything, the flows that are still away excepted: get them back first. */
 void	 flowtable_free(struct flowtable *);
 
@@ -83,9 +88,6 @@ struct flow *flowtable_packet(struct flowtable *, const struct packet *,
 /* F lives on, but what it did so far leaves as a record of its own (reason 3); if there is
  * one to be had. From within PACKET only. */
 void	 flowtable_cut(struct flowtable *, struct flow *);
-
-/* Other calls than flowtable_new() was given: plugins are made after the table. */
-void	 flowtable_set_calls(struct flowtable *, const struct flowtable_calls *);
 
 /* Move the clock to NOW_US (never backwards) and end what timed out, as flowtable_packet()
  * does by itself. */

@@ -34,6 +34,7 @@ struct list_ends {
 struct flowtable {
 	struct flowtable_options opt;
 	struct flowtable_calls call;
+	struct flowtable_plugins plugins; /* NULLs: none */
 	struct counters *counters; /* borrowed */
 	struct bucket *buckets;
 	uint32_t mask; /* buckets - 1 */

@@ -158,9 +158,9 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 }
 
 void
-flowtable_set_calls(struct flowtable *t, const struct flowtable_calls *call)
+flowtable_set_plugins(struct flowtable *t, const struct flowtable_plugins *plugins)
 {
-	t->call = *call;
+	t->plugins = *plugins;
 }
 
 void

@@ -372,7 +372,7 @@ plugins_counters(const struct plugins *s, const struct counters *c,
 			const struct mc_counter *row = &s->v[i].mc->counters[j];
 
 			snprintf(name, sizeof(name), "%s_%s", s->v[i].mc->name, row->name);
-			show(arg, name, row->help, c->plugin[s->v[i].counter + j]);
+			show(arg, name, row->help, c->v[COUNTER_MAX + s->v[i].counter + j]);
 		}
 }
 
@@ -457,7 +457,7 @@ host_count(void *handle, unsigned counter, uint64_t n)
 		plugin_breach(c);
 		return;
 	}
-	v = &c->counters->plugin[c->plugin->counter + counter];
+	v = &c->counters->v[COUNTER_MAX + c->plugin->counter + counter];
 	__atomic_store_n(v, *v + n, __ATOMIC_RELAXED);
 }
 

@@ -43,7 +43,7 @@ struct plugin {
 	bool named;   /* --plugin */
 	bool runs;    /* somebody has use for it */
 	bool splits;  /* its transactions are cut into records */
-	unsigned counter, ncounters; /* in struct counters' PLUGIN */
+	unsigned counter, ncounters; /* in struct counters, behind COUNTER_MAX */
 };
 
 struct plugins {

@@ -664,8 +664,7 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 		.account_l2 = c->account_l2,
 		.statistics = s->statistics,
 	};
-	struct flowtable_calls calls = {.finish = worker_finish_flow, .end = worker_end,
-		.wait = worker_wait, .arg = w};
+	struct flowtable_calls calls = {worker_finish_flow, worker_end, worker_wait, w};
 	struct live_setup live = {
 		.slots = opt.max + spare,
 		.counters = &w->counters,
@@ -702,15 +701,15 @@ worker_make_plugins(struct worker *w, const struct worker_setup *s, char *err,
 		.post = worker_post_report,
 		.arg = w,
 	};
-	struct flowtable_calls calls = {worker_finish_flow, worker_end, worker_wait, w,
-		plugin_flows_packet, plugin_flows_close, plugin_flows_cut, NULL};
+	struct flowtable_plugins calls = {plugin_flows_packet, plugin_flows_close,
+		plugin_flows_cut, NULL};
 
 	if (s->plugins == NULL)
 		return 0;
-	w->plugins = calls.plugins = plugin_flows_new(&setup, err, errlen);
+	w->plugins = calls.arg = plugin_flows_new(&setup, err, errlen);
 	if (w->plugins == NULL)
 		return -1;
-	flowtable_set_calls(w->table, &calls);
+	flowtable_set_plugins(w->table, &calls);
 	if (!s->plugins->subflows || s->deal != NULL)
 		return 0;
 	w->splitter = plugin_splitter_new(s->plugins, &w->counters, err, errlen);

@@ -129,7 +129,7 @@ rig_make(struct rig *r)
 
 	s.files = &files;
 	if (r->n > 1) {
-		struct deal_setup d = {&r->config, &files, file, r->n, false, 7};
+		struct deal_setup d = {&r->config, &files, file, r->n, false, 7, NULL};
 
 		r->deal = s.deal = deal_new(&d);
 		assert_non_null(r->deal);

@@ -572,22 +572,6 @@ side_reset(struct side *t)
 	t->have = t->missing = 0;
 }
 
-/* Bytes are lost. Within a message: it goes on behind them. */
-static void
-side_gap(struct side *t, const struct mc_flow *f, uint32_t gap)
-{
-	if (t->lost)
-		return;
-	if (gap != MC_GAP_START && t->begun && t->have >= 2 && gap < t->missing) {
-		t->missing -= gap;
-		t->holed = true;
-		return;
-	}
-	side_reset(t);
-	t->lost = true;
-	mc_flow_count(f, COUNT_TCP_LOST, 1);
-}
-
 /* Does a message begin here? Of a side whose beginning was lost. */
 static bool
 is_beginning(const uint8_t *p, size_t n)
@@ -625,6 +609,39 @@ side_take(struct side *t, const uint8_t *data, size_t n)
 	return take;
 }
 
+/* The message begun is whole, or what of it came. */
+static void
+side_finish(const struct context *ctx, struct state *s, struct fields *x,
+    const struct mc_flow *f, const struct mc_packet *p)
+{
+	struct side *t = &s->sides[p->dir];
+	size_t len = (size_t)t->buf[0] << 8 | t->buf[1];
+
+	on_piece(ctx, s, x, f, p, t->buf + 2, t->have - 2, len, t->first_us);
+	side_reset(t);
+}
+
+/* Bytes are lost. Within a message: it goes on behind them. */
+static void
+side_gap(const struct context *ctx, struct state *s, struct fields *x,
+    const struct mc_flow *f, const struct mc_packet *p, uint32_t gap)
+{
+	struct side *t = &s->sides[p->dir];
+
+	if (t->lost)
+		return;
+	if (gap == MC_GAP_START || !t->begun || t->have < 2 || gap > t->missing) {
+		side_reset(t);
+		t->lost = true;
+		mc_flow_count(f, COUNT_TCP_LOST, 1);
+		return;
+	}
+	t->missing -= gap;
+	t->holed = true;
+	if (t->missing == 0)
+		side_finish(ctx, s, x, f, p);
+}
+
 static void
 on_stream(const struct context *ctx, struct state *s, struct fields *x,
     const struct mc_flow *f, const struct mc_packet *p)
@@ -634,7 +651,7 @@ on_stream(const struct context *ctx, struct state *s, struct fields *x,
 	size_t n = p->len, len;
 
 	if (p->gap != 0)
-		side_gap(t, f, p->gap);
+		side_gap(ctx, s, x, f, p, p->gap);
 	if (t->lost && !is_beginning(data, n))
 		n = 0;
 	while (n > 0) {
@@ -653,12 +670,11 @@ on_stream(const struct context *ctx, struct state *s, struct fields *x,
 		len = side_take(t, data, n);
 		data += len;
 		n -= len;
-		if (t->have < 2 || t->missing > 0)
-			continue;
-		len = (size_t)t->buf[0] << 8 | t->buf[1];
-		on_piece(ctx, s, x, f, p, t->buf + 2, t->have - 2, len, t->first_us);
-		side_reset(t);
+		if (t->have >= 2 && t->missing == 0)
+			side_finish(ctx, s, x, f, p);
 	}
+	if (p->wire_len > p->len)
+		side_gap(ctx, s, x, f, p, p->wire_len - p->len);
 }
 
 /* Does a new query begin with this packet of a TCP connection? */

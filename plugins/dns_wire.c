@@ -82,15 +82,17 @@ dns_name_read(struct dns_name *name, const uint8_t *p, size_t len, size_t at)
 		label = p[at];
 		if ((label & 0xc0) == 0xc0) {
 			if (len - at < 2 || ++jumps > DNS_JUMPS_MAX)
-				return -1;
+				return DNS_NAME_BAD;
 			at = be16(p + at) & 0x3fff;
 			if (at >= limit)
-				return -1;
+				return DNS_NAME_BAD;
 			limit = at;
 			continue;
 		}
-		if ((label & 0xc0) != 0 || len - at < label + 1 || n + label + 1 > DNS_NAME_MAX)
-			return -1;
+		if ((label & 0xc0) != 0 || len - at < label + 1)
+			return DNS_NAME_BAD;
+		if (n + label + 1 > DNS_NAME_MAX)
+			return DNS_NAME_LONG;
 		memcpy(name->wire + n, p + at, label + 1);
 		n += label + 1;
 		at += label + 1;
@@ -99,7 +101,7 @@ dns_name_read(struct dns_name *name, const uint8_t *p, size_t len, size_t at)
 			return 0;
 		}
 	}
-	return -1;
+	return DNS_NAME_BAD;
 }
 
 size_t
@@ -207,7 +209,7 @@ add_addr(struct cursor *c, const uint8_t *bytes, size_t len, size_t owner, uint3
 		m->response_text[0] = '\0';
 		m->ttl = ttl;
 		c->room = true;
-		if (dns_name_read(&m->owner, c->p, c->len, owner) == -1)
+		if (dns_name_read(&m->owner, c->p, c->len, owner) != 0)
 			m->malformed = true;
 	}
 	a = m->addrs[m->naddrs++];
@@ -227,7 +229,7 @@ add_name(struct cursor *c, size_t at, unsigned *names)
 	if (c->m->naddrs > 0 || *names == DNS_ITEMS_MAX || !c->room)
 		return;
 	++*names;
-	if (dns_name_read(&name, c->p, c->len, at) == -1) {
+	if (dns_name_read(&name, c->p, c->len, at) != 0) {
 		if (c->len == c->wire_len)
 			c->m->malformed = true;
 		return;
@@ -305,14 +307,17 @@ read_question(struct cursor *c, bool first)
 {
 	struct dns_message *m = c->m;
 	size_t at = c->at;
+	int error;
 
 	if (!skip_name(c) || !has(c, 4))
 		return false;
 	if (first) {
 		m->qtype = be16(c->p + c->at);
 		m->question = DNS_QUESTION_OK;
-		if (dns_name_read(&m->qname, c->p, c->len, at) == -1) {
-			m->question = DNS_QUESTION_BAD;
+		error = dns_name_read(&m->qname, c->p, c->len, at);
+		if (error != 0) {
+			m->question = error == DNS_NAME_LONG ? DNS_QUESTION_LONG
+							     : DNS_QUESTION_LOOPS;
 			m->malformed = true;
 		}
 	}

@@ -51,10 +51,18 @@ enum dns_section {
 	DNS_SECTIONS
 };
 
+/* Of dns_name_read(), both negative. */
+enum dns_name_error {
+	DNS_NAME_BAD = -1,
+	DNS_NAME_LONG = -2,
+};
+
 enum dns_question {
 	DNS_NO_QUESTION,  /* there is none, or it could not be read */
 	DNS_QUESTION_OK,
-	DNS_QUESTION_BAD, /* its name is none: it loops, or is too long; the type is there */
+	/* its name is none, but the type is there */
+	DNS_QUESTION_LOOPS,
+	DNS_QUESTION_LONG,
 };
 
 /* A name as on the wire, uncompressed, letters as they came. LEN 0: none; the root: 1. */
@@ -88,8 +96,8 @@ struct dns_message {
 bool	 dns_parse(struct dns_message *m, const uint8_t *p, size_t len, size_t wire_len);
 
 /*
- * The name of the LEN bytes at P that begins at AT, uncompressed. 0, or -1 if it is bad or
- * goes beyond LEN (NAME is then none). Pointers lead back only, RFC 1035 §4.1.4.
+ * The name of the LEN bytes at P that begins at AT, uncompressed. 0, or an enum dns_name_error
+ * if it is bad, too long, or goes beyond LEN (NAME is then none). Pointers lead back only, RFC 1035 §4.1.4.
  */
 int	 dns_name_read(struct dns_name *name, const uint8_t *p, size_t len, size_t at);
 

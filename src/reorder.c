@@ -237,6 +237,27 @@ side_keep(struct reorder *r, unsigned side, struct pool *pool, const struct piec
 	return true;
 }
 
+/* P comes next, but octets of it were kept before: those count. */
+static bool
+side_give_between(struct reorder *r, unsigned side, const struct reorder_sink *k,
+    struct piece *p)
+{
+	struct reorder_side *s = &r->side[side];
+
+	while (s->head != NULL && seq_before(s->head->seq, p->seq + p->wire)) {
+		struct piece part = *p;
+
+		part.wire = s->head->seq - p->seq;
+		part.len = part.len < part.wire ? part.len : part.wire;
+		part.fin = false;
+		if (!side_give(r, side, k, &part) || !side_settle(r, side, k, p->ts_us, 0))
+			return false;
+		if (s->ended || !piece_trim(s, p))
+			return true;
+	}
+	return side_give(r, side, k, p);
+}
+
 /* P came early. */
 static bool
 side_early(struct reorder *r, unsigned side, const struct reorder_sink *k,
@@ -259,7 +280,7 @@ side_early(struct reorder *r, unsigned side, const struct reorder_sink *k,
 		if (s->ended || !piece_trim(s, &rest))
 			return true;
 		if (rest.seq == s->next)
-			return side_give(r, side, k, &rest);
+			return side_give_between(r, side, k, &rest);
 		if (none) { /* not one segment to be had */
 			side_gap(s, rest.seq - s->next);
 			s->next = rest.seq;
@@ -288,7 +309,7 @@ side_accept(struct reorder *r, unsigned side, const struct reorder_sink *k,
 		return side_keep(r, side, k->segments, p);
 	if (p->seq != s->next)
 		return side_early(r, side, k, p);
-	return side_give(r, side, k, p);
+	return side_give_between(r, side, k, p);
 }
 
 /* Nothing more of SIDE, though no FIN said so. */

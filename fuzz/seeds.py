@@ -267,6 +267,64 @@ def resp():
             yield name + '-small', b'\1\3' + text
 
 
+def dns():
+    def name(text):
+        return b''.join(bytes([len(x)]) + x for x in text.encode().split(b'.')) + b'\0'
+
+    def message(n, flags, question=b'\3www\7example\3com\0', kind=1, counts=(0, 0), rest=b''):
+        return struct.pack('!HHHHHH', n, flags, 1, counts[0], 0, counts[1]) + question + \
+            struct.pack('!HH', kind, 1) + rest
+
+    def record(kind, data, ttl=60, owner=b'\xc0\x0c', kin=1):
+        return owner + struct.pack('!HHIH', kind, kin, ttl, len(data)) + data
+
+    def packets(head, *list_of, cut=3):
+        return bytes([head, cut]) + b''.join(
+            struct.pack('!H', len(m) | how << 12) + m for how, m in list_of)
+
+    def stream(*messages):
+        return b''.join(struct.pack('!H', len(m)) + m for m in messages)
+
+    opt = b'\0' + struct.pack('!HHIH', 41, 1232, 1 << 24, 0)
+    addrs = record(5, b'\3cdn\xc0\x10') + record(1, b'\xc0\0\2\1') + record(1, b'\xc0\0\2\2')
+    ask, answer = message(7, 0x100), message(7, 0x8180, counts=(3, 0), rest=addrs)
+    six = message(8, 0x8180, kind=28, counts=(1, 1), rest=record(28, bytes(range(16))) + opt)
+    loop, ring = b'\xc0\x0c', b'\1a\xc0\x10\1b\xc0\x0c'
+    long_name = name('.'.join(['x' * 63] * 3 + ['y' * 61]))
+    many = [message(n, 0x100, name('q%d.test' % n)) for n in range(60)]
+    yield 'pair', packets(0, (0, ask), (1, answer))
+    yield 'again', packets(0, (0, ask), (2, ask), (1, answer), (1, answer), (0, ask))
+    yield 'late', packets(0, (0, ask), (2, ask[:4]), (2, b''), (2, b''), (1, answer))
+    yield 'unasked', packets(0, (1, six), (1, b'\0\7\x81\x81' + bytes(8)))
+    yield 'edns', packets(0, (0, message(8, 0x100, kind=28, counts=(0, 1), rest=opt)), (1, six))
+    yield 'many', packets(0, *[(0, m) for m in many])
+    yield 'many-split', packets(2, *[(0, m) for m in many[:5]])
+    yield 'long', packets(0, *[(0, message(n, 0x100, long_name)) for n in range(20)])
+    yield 'too-long', packets(0, (0, message(1, 0x100, b'\1x' + long_name)))
+    yield 'loop', packets(0, (0, message(1, 0x100, loop)), (1, message(1, 0x8180, ring)))
+    yield 'labels', packets(0, (0, message(1, 0x100, b'\x41ab\0')), (0, message(1, 0, b'\x80\0')))
+    yield 'no-question', packets(0, (0, ask), (1, struct.pack('!HHHHHH', 7, 0x8185, 0, 0, 0, 0)))
+    yield 'counts', packets(0, (1, struct.pack('!HHHHHH', 7, 0x8180, 65535, 65535, 65535, 65535)))
+    yield 'update', packets(0, (0, message(9, 0x2800, kind=6)), (1, message(9, 0xa800, kind=6)))
+    yield 'cut', packets(0, (0, ask), (9, answer[:50]), (8, ask[:14]), (0, ask[:11]))
+    names = record(15, b'\0\x0a\2mx\xc0\x10') + record(33, bytes(6) + b'\1s\0')
+    yield 'names', packets(0, (1, message(3, 0x8180, kind=15, counts=(2, 0), rest=names)))
+    group = struct.pack('!HHHHHH', 0, 0x8400, 0, 1, 0, 0)
+    group += record(1, b'\xc0\0\2\3', 120, name('pc.local'), 0x8001)
+    yield 'mdns', packets(0x14, (0, message(0, 0, name('_ipp._tcp.local'), 12)), (0, group))
+    yield 'llmnr', packets(0x18, (0, message(3, 0, name('PC'), 255)))
+    queries, answers = stream(*many[:4]), stream(answer, six, answer)
+    yield 'tcp', packets(1, (0, queries), (1, answers))
+    yield 'tcp-split', packets(3, (0, stream(ask)), (1, stream(answer)), (0, queries))
+    yield 'tcp-bytes', packets(1, *[(0, queries[i:i + 1]) for i in range(60)])
+    yield 'tcp-gap', packets(1, (1, answers[:30]), (5, answers[50:]), (5, answers))
+    yield 'tcp-start', packets(0x21, (1, answers), (0, b'xx'))
+    yield 'tcp-cut', packets(1, (9, answers[:60]), (1, answers[80:]))
+    yield 'tcp-stream', b'\1\5' + stream(*many[:3]) + stream(b'', b'abc', answer, six)
+    large = message(5, 0x8180, counts=(250, 0), rest=record(1, b'\1\2\3\4') * 250)
+    yield 'tcp-large', b'\1\x62' + stream(large, answer)
+
+
 def glob():
     for name, pattern, text in (
             ('all', b'*', b'anything'), ('literal', b'ip.10.0.0.1', b'ip.10.0.0.1'),
@@ -283,7 +341,7 @@ def glob():
 
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
-    for make in (decode, engine, records, template, config, capture, resp, glob):
+    for make in (decode, engine, records, template, config, capture, resp, dns, glob):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

@@ -585,7 +585,7 @@ http_on_packet(void *ctx, void *state, void *fields_at, const struct mc_flow *fl
 	}
 	if (p->gap != 0)
 		gap(w, s, flow, p->dir, p->gap);
-	http_piece(&s->side[p->dir].parser);
+	http_piece(&s->side[p->dir].parser, p->data, p->len);
 	over = feed(w, s, f, flow, p);
 	if (!over && p->wire_len > p->len) {
 		struct mc_packet end = {.ts_us = p->ts_us, .dir = p->dir};

@@ -11,8 +11,7 @@
 #include <mcprobe/plugin.h>
 
 #define REQUESTS 100 /* pending at most */
-#define QUEUE	 7680
-#define SCARCE	 (QUEUE / 2) /* less room than that: no agents, no referers, short targets */
+#define QUEUE	 7872
 
 /* Longest texts kept. */
 #define URL_MAX	    4095

@@ -123,13 +123,6 @@ http_parser_init(struct http_parser *h, enum http_side side, bool lost)
 	h->state = START;
 }
 
-void
-http_piece(struct http_parser *h)
-{
-	if (h->lost && h->state == SKIP)
-		h->state = START;
-}
-
 bool
 http_idle(const struct http_parser *h)
 {
@@ -688,4 +681,19 @@ http_guess(const uint8_t *p, size_t len)
 	    (!is_blank(p[word]) && p[word] != '\r' && p[word] != '\n'))
 		return HTTP_GUESS_NO;
 	return guess_request(p, len, word);
+}
+
+void
+http_piece(struct http_parser *h, const uint8_t *p, size_t len)
+{
+	enum http_guess guess;
+
+	if (!h->lost || h->state > STATUS_REST || len == 0)
+		return;
+	if (h->state != SKIP) { /* it may be the rest of a line that may be one */
+		guess = http_guess(p, len);
+		if (guess != HTTP_GUESS_REQUEST && guess != HTTP_GUESS_RESPONSE)
+			return;
+	}
+	h->state = START;
 }

@@ -82,8 +82,6 @@ struct http_input {
 /* A parser that begins where a message does; LOST: anywhere. */
 void	 http_parser_init(struct http_parser *, enum http_side, bool lost);
 
-/* A new piece of the stream begins: where one is lost, a message may begin here too. */
-void	 http_piece(struct http_parser *);
 
 /* Go on until there is something to say. IN is moved over what was taken. */
 enum http_step http_parse(struct http_parser *, struct http_input *);
@@ -116,5 +114,8 @@ enum http_guess {
 
 /* What the first bytes of a segment look like, without a parser. */
 enum http_guess http_guess(const uint8_t *, size_t len);
+
+/* A new piece of the stream begins, P: where one is lost, a message may begin here too. */
+void	 http_piece(struct http_parser *, const uint8_t *p, size_t len);
 
 #endif

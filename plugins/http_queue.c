@@ -46,14 +46,18 @@ http_request_open(struct state *s, uint64_t now_us)
 	s->writing = s->head = s->tentative = true;
 }
 
+/* The less room there is, the less of each. */
 static size_t
 text_limit(const struct state *s, unsigned kind)
 {
-	static const uint16_t ample[] = {HTTP_METHOD_MAX, URL_MAX, HOST_MAX, REFERER_MAX,
-	    AGENT_MAX};
-	static const uint16_t scarce[] = {HTTP_METHOD_MAX, 64, 48, 0, 0};
+	static const uint16_t limits[][HTTP_AGENT + 1] = {
+	    {HTTP_METHOD_MAX, 24, 24, 0, 0},
+	    {HTTP_METHOD_MAX, 64, 48, 0, 0},
+	    {HTTP_METHOD_MAX, URL_MAX, HOST_MAX, REFERER_MAX, AGENT_MAX},
+	};
+	int room = QUEUE - s->used;
 
-	return QUEUE - s->used < SCARCE ? scarce[kind] : ample[kind];
+	return limits[room < QUEUE / 4 ? 0 : room < QUEUE / 2 ? 1 : 2][kind];
 }
 
 /* Blanks behind a value are not of it; only the last text can lose them. */

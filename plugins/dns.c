@@ -239,6 +239,19 @@ is_group(const uint8_t addr[16])
 	return addr[0] == 0xff;
 }
 
+/* One host's address, of which a name says something: not a block list's 0.0.0.0. */
+static bool
+is_host(const uint8_t addr[16])
+{
+	static const uint8_t zeros[15], mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (is_group(addr))
+		return false;
+	if (memcmp(addr, mapped, sizeof(mapped)) == 0)
+		return addr[12] != 0 && addr[12] != 127;
+	return memcmp(addr, zeros, sizeof(zeros)) != 0 || addr[15] > 1;
+}
+
 static int
 dns_init(void **ctx, const struct mc_setup *s, char *err, size_t errlen)
 {
@@ -825,6 +838,8 @@ learn(const struct context *x, const struct mc_cloud *c, const struct parts *p,
 	for (i = 0; i < p->r.naddrs; i++) {
 		const uint8_t *a = p->addrs + 16 * i;
 
+		if (!is_host(a))
+			continue;
 		mc_cloud_set(c, x->cache, text, dns_addr_text(text, a), NULL, name, len);
 		mc_cloud_set(c, MC_TREE_IP, a, 16, "name", name, len);
 	}
@@ -886,7 +901,8 @@ dns_on_report(void *ctx, const struct mc_cloud *c, const void *msg, size_t len)
 	if (p.r.service == SERVICE_DNS)
 		feed_keys(x, c, &p.r, name, n);
 	if (p.r.service == SERVICE_MDNS)
-		n = dns_name_text(name, sizeof(name), p.owner, p.r.owner_len, true);
+		n = p.r.ttl == 0 ? 0 : /* RFC 6762 §10.1: it leaves */
+		    dns_name_text(name, sizeof(name), p.owner, p.r.owner_len, true);
 	else if ((p.r.flags & REPORT_ASKED) == 0)
 		n = 0;
 	if (n > 0 && p.r.rcode == DNS_NOERROR && (p.r.flags & REPORT_MALFORMED) == 0)

@@ -721,6 +721,17 @@ nobody_asked(void **state)
 	send_bytes(f, 1, 3000, &b);
 	has_event(r, "\"malformed\":true");
 	assert_null(rig_value(r, "dns.cache.192.0.2.1", ""));
+	/* nor what is no host's address */
+	ask(f, 4000, 3, "ads.test");
+	question(&b, 3, 0x8180, "ads.test", 1);
+	record(&b, 1, 1, 5, "\0\0\0\0", 4);
+	record(&b, 1, 1, 5, "\x7f\0\0\1", 4);
+	record(&b, 1, 28, 5, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+	record(&b, 1, 1, 5, "\xef\1\1\1", 4);
+	record(&b, 1, 1, 5, "\1\2\3\4", 4);
+	send_bytes(f, 1, 4100, &b);
+	assert_int_equal(rig_lines(r->ops, "set dns.cache."), 1);
+	value_is(r, "dns.cache.1.2.3.4", "", "ads.test");
 	rig_close(r);
 }
 
@@ -764,6 +775,11 @@ multicast(void **state)
 	has_event(r, "\"qname\":null,\"qtype\":null,\"qtypeId\":null,\"rcode\":\"NOERROR\","
 		     "\"rcodeId\":0,\"answers\":1,\"ttl\":120,\"response\":\"192.0.2.7\"");
 	value_is(r, "dns.cache.192.0.2.7", "", "printer.local");
+	rig_forget(r);
+	memset(b.p + b.len - 10, 0, 4); /* a TTL of 0: farewell */
+	send_bytes(f, 0, 3500, &b);
+	has_event(r, "\"ttl\":0");
+	assert_null(strstr(r->ops, "dns.cache"));
 	g = rig_flow(r, 17, "fe80::1", 50000, "ff02::1:3", 5355);
 	question(&b, 9, 0, "PC", 255);
 	send_bytes(g, 0, 4000, &b);

@@ -8,9 +8,12 @@
  * when the flow ends, or when PENDING_MAX newer ones wait. A repetition counts as one. An
  * answer that nobody waits for (never asked for, or the second) is reported on its own. What
  * is asked of a group (mDNS, LLMNR) is answered in other flows and is reported at once.
- * Names wait in their wire form, packed; all that is kept of a flow is struct state. Over
- * TCP, whole messages are read where they are; of one in pieces the first PIECES bytes are
- * kept. Each message costs its length, and a look at the waiting ids.
+ * Over TCP, whole messages are read where they are; of one in pieces the first PIECES bytes
+ * are kept. Each message costs its length, and a look at the waiting ids.
+ *
+ * Most flows have one query that waits for a moment, and none is in pieces: so queries and
+ * pieces are in two arrays per worker, of fixed size, made at start and touched as needed,
+ * and a flow's state only says which are its.
  *
  * Control side. Keys, for service dns only:
  *	ip.<addr>		dns.queries, dns.nxdomain as client; dns.replies as server
@@ -33,8 +36,8 @@
 #include <string.h>
 
 #define PENDING_MAX  50
-#define NAMES_MAX    4096 /* bytes of the names of what waits */
 #define PIECES	     2048 /* bytes of a message over TCP that comes in pieces */
+#define PIECES_MAX   8192 /* messages in pieces, of a worker's flows together */
 #define PATIENCE     8	  /* timeouts in which repetitions may put off the end */
 #define SPLIT_MARK   0x10000u /* sub-flows are SPLIT_MARK | transaction id */
 #define ADDR_TEXT    46
@@ -55,6 +58,7 @@ enum counter {
 	COUNT_UNANSWERED,
 	COUNT_PENDING_FULL,
 	COUNT_TCP_LOST,
+	COUNT_PIECES_FULL,
 };
 
 static const struct mc_counter counters[] = {
@@ -63,38 +67,46 @@ static const struct mc_counter counters[] = {
     [COUNT_MALFORMED] = {"malformed", "messages that contradict themselves"},
     [COUNT_UNASKED] = {"unasked", "answers without a query, or the second to it"},
     [COUNT_UNANSWERED] = {"unanswered", "queries without an answer"},
-    [COUNT_PENDING_FULL] = {"pending_full", "queries given up for newer ones of their flow"},
+    [COUNT_PENDING_FULL] = {"pending_full", "queries for which, or for newer ones, there was no room to wait"},
     [COUNT_TCP_LOST] = {"tcp_lost", "TCP: places where a message's beginning is unknown"},
+    [COUNT_PIECES_FULL] = {"pieces_full", "TCP: messages in pieces without room for them"},
     {NULL, NULL},
 };
 
-/* A query that waits. Its name is in state.names, in the order of the queries. */
+/* A query that waits. */
 struct query {
 	uint64_t first_us; /* of its first byte */
 	uint64_t asked_us; /* when it was whole: latency counts from here */
 	uint64_t due_us;
+	uint32_t next;	   /* the flow's next younger, or the next free one; its index + 1 */
 	uint16_t id, qtype, retransmissions;
 	uint8_t dir;	   /* sent by this endpoint */
-	uint8_t name_len;  /* 0: none */
 	uint8_t question;  /* enum dns_question */
 	bool malformed;
+	struct dns_name name;
+};
+
+/* A message over TCP in pieces, the 2 bytes of its length included; or the next free one. */
+union pieces {
+	uint8_t bytes[2 + PIECES];
+	uint32_t next;
 };
 
 /* One side of a TCP connection: messages with 2 bytes of length before, RFC 1035 §4.2.2. */
 struct side {
 	uint64_t first_us; /* of the message begun */
-	uint32_t have;	   /* bytes in BUF, the 2 of the length included */
+	uint32_t pieces;   /* which of the pieces are its; index + 1, 0: none (yet) */
+	uint32_t have;	   /* bytes of it that are kept, the 2 of the length included */
 	uint32_t missing;  /* bytes of it still to come, once the length is known */
 	bool begun;
 	bool holed;	   /* bytes of it are lost: no more is kept */
 	bool lost;	   /* where the next one begins is not known */
-	uint8_t buf[2 + PIECES];
+	uint8_t length[2]; /* of the message */
 };
 
 struct state {
-	uint16_t npending, names_len;
-	struct query pending[PENDING_MAX];
-	uint8_t names[NAMES_MAX];
+	uint32_t oldest; /* query that waits; index + 1, 0: none */
+	uint32_t npending;
 	struct side sides[2];
 };
 
@@ -140,7 +152,10 @@ static const struct mc_field fields[] = {
     {.label = NULL},
 };
 
-static const struct mc_option options[] = {{NULL, NULL, NULL}};
+static const struct mc_option options[] = {
+    {"pending", "131072", "queries that may wait for answers, per worker (16 to 16777216)"},
+    {NULL, NULL, NULL},
+};
 
 enum report_flag {
 	REPORT_ASKED = 1,    /* a query was seen */
@@ -170,6 +185,12 @@ _Static_assert(sizeof(struct state) <= MC_STATE_MAX, "state");
 struct context {
 	uint64_t timeout_us;
 	bool split;
+	/* worker: all queries and pieces, the first free one of each (index + 1), and how
+	 * many were ever used: those beyond are free too, and not yet touched */
+	struct query *queries;
+	union pieces *pieces;
+	uint32_t queries_max, queries_made, queries_free;
+	uint32_t pieces_made, pieces_free;
 	/* control: trees */
 	int domain, cache, server, client, qtype, rcode;
 };
@@ -252,6 +273,37 @@ is_host(const uint8_t addr[16])
 	return memcmp(addr, zeros, sizeof(zeros)) != 0 || addr[15] > 1;
 }
 
+static void
+dns_fini(void *ctx)
+{
+	struct context *x = ctx;
+
+	free(x->queries);
+	free(x->pieces);
+	free(x);
+}
+
+static int
+make_arrays(struct context *x, const struct mc_setup *s, char *err, size_t errlen)
+{
+	const char *text = s->option(s, "pending");
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0' || n < 16 || n > 16777216) {
+		snprintf(err, errlen, "pending is a number from 16 to 16777216");
+		return -1;
+	}
+	x->queries_max = (uint32_t)n;
+	x->queries = calloc(n, sizeof(*x->queries));
+	x->pieces = calloc(PIECES_MAX, sizeof(*x->pieces));
+	if (x->queries == NULL || x->pieces == NULL) {
+		snprintf(err, errlen, "no memory");
+		return -1;
+	}
+	return 0;
+}
+
 static int
 dns_init(void **ctx, const struct mc_setup *s, char *err, size_t errlen)
 {
@@ -263,6 +315,10 @@ dns_init(void **ctx, const struct mc_setup *s, char *err, size_t errlen)
 	}
 	x->timeout_us = s->timeout_us;
 	x->split = s->split;
+	if (!s->control && make_arrays(x, s, err, errlen) == -1) {
+		dns_fini(x);
+		return -1;
+	}
 	if (s->control) {
 		x->domain = mc_tree_add(s, "dns.domain.", MC_KEY_HASH, UINT32_MAX);
 		x->cache = mc_tree_add(s, "dns.cache.", MC_KEY_STRING, UINT32_MAX);
@@ -279,12 +335,6 @@ dns_init(void **ctx, const struct mc_setup *s, char *err, size_t errlen)
 	}
 	*ctx = x;
 	return 0;
-}
-
-static void
-dns_fini(void *ctx)
-{
-	free(ctx);
 }
 
 static enum mc_match
@@ -307,11 +357,12 @@ dns_subflow(void *ctx, const struct mc_key *key, const struct mc_packet *p)
 	return SPLIT_MARK | (uint32_t)p->data[0] << 8 | p->data[1];
 }
 
-/* A transaction: Q, or M, or both. NAME is the question's. */
+/* A transaction: Q, or M, or both. */
 static void
-report(const struct mc_flow *f, const struct query *q, const uint8_t *name,
-    const struct dns_message *m, uint64_t first_us, uint64_t now_us, uint8_t client)
+report(const struct mc_flow *f, const struct query *q, const struct dns_message *m,
+    uint64_t first_us, uint64_t now_us, uint8_t client)
 {
+	const struct dns_name *name = q != NULL ? &q->name : &m->qname;
 	uint8_t buf[MC_REPORT_MAX], *at = buf + sizeof(struct report);
 	struct report r = {.first_us = first_us, .service = (uint8_t)service_of(f->key),
 	    .client = client};
@@ -322,15 +373,13 @@ report(const struct mc_flow *f, const struct query *q, const uint8_t *name,
 		r.id = q->id;
 		r.qtype = q->qtype;
 		r.retransmissions = q->retransmissions;
-		r.name_len = q->name_len;
 	} else {
 		r.flags |= m->question != DNS_NO_QUESTION ? REPORT_QTYPE : 0;
 		r.id = m->id;
 		r.qtype = m->qtype;
-		name = m->qname.wire;
-		r.name_len = m->qname.len;
 	}
-	if (m != NULL && m->response) {
+	r.name_len = name->len;
+	if (m != NULL) {
 		r.flags |= REPORT_ANSWERED | (m->malformed ? REPORT_MALFORMED : 0) |
 		    (m->has_ttl ? REPORT_TTL : 0) |
 		    (m->opcode != DNS_UPDATE ? REPORT_COUNT : 0); /* RFC 2136 §2.2 */
@@ -345,7 +394,7 @@ report(const struct mc_flow *f, const struct query *q, const uint8_t *name,
 		if (q != NULL && now_us > q->asked_us)
 			r.latency_us = now_us - q->asked_us;
 	}
-	memcpy(at, name, r.name_len);
+	memcpy(at, name->wire, r.name_len);
 	at += r.name_len;
 	if (r.owner_len > 0)
 		memcpy(at, m->owner.wire, r.owner_len);
@@ -357,78 +406,88 @@ report(const struct mc_flow *f, const struct query *q, const uint8_t *name,
 	mc_report(f, buf, (size_t)(at - buf));
 }
 
-static const uint8_t *
-name_of(const struct state *s, unsigned i)
+/* A free query, or NULL: none is. */
+static struct query *
+query_get(struct context *c)
 {
-	unsigned at = 0, n;
+	struct query *q;
 
-	for (n = 0; n < i; n++)
-		at += s->pending[n].name_len;
-	return s->names + at;
+	if (c->queries_free == 0)
+		return c->queries_made < c->queries_max ? &c->queries[c->queries_made++] : NULL;
+	q = &c->queries[c->queries_free - 1];
+	c->queries_free = q->next;
+	return q;
+}
+
+static struct query *
+query_at(const struct context *c, uint32_t index)
+{
+	return index == 0 ? NULL : &c->queries[index - 1];
 }
 
 static void
-set_timer(const struct state *s, const struct mc_flow *f)
+set_timer(const struct context *c, const struct state *s, const struct mc_flow *f)
 {
 	uint64_t due = 0;
-	unsigned i;
+	struct query *q;
 
-	for (i = 0; i < s->npending; i++)
-		if (due == 0 || s->pending[i].due_us < due)
-			due = s->pending[i].due_us;
+	for (q = query_at(c, s->oldest); q != NULL; q = query_at(c, q->next))
+		if (due == 0 || q->due_us < due)
+			due = q->due_us;
 	mc_timer_set(f, due);
 }
 
+/* The query that *LINK, a link of the flow's list, leads to. */
 static void
-forget(struct state *s, unsigned i)
+forget(struct context *c, struct state *s, uint32_t *link)
 {
-	unsigned at = (unsigned)(name_of(s, i) - s->names), len = s->pending[i].name_len;
+	uint32_t index = *link;
+	struct query *q = query_at(c, index);
 
-	memmove(s->names + at, s->names + at + len, s->names_len - at - len);
-	s->names_len -= len;
+	*link = q->next;
+	q->next = c->queries_free;
+	c->queries_free = index;
 	s->npending--;
-	memmove(&s->pending[i], &s->pending[i + 1],
-	    (s->npending - i) * sizeof(s->pending[0]));
 }
 
 static void
-give_up(struct state *s, unsigned i, const struct mc_flow *f)
+give_up(struct context *c, struct state *s, uint32_t *link, const struct mc_flow *f)
 {
-	const struct query *q = &s->pending[i];
+	const struct query *q = query_at(c, *link);
 
-	report(f, q, name_of(s, i), NULL, q->first_us, 0, q->dir);
+	report(f, q, NULL, q->first_us, 0, q->dir);
 	mc_flow_count(f, COUNT_UNANSWERED, 1);
-	forget(s, i);
+	forget(c, s, link);
 }
 
 /*
- * The query of endpoint DIR that M repeats or answers, or -1. ANY: an answer whose question
- * is not there, or could not be read, is paired by its id alone.
+ * The query of endpoint DIR that M repeats or answers; the link to it, which is 0 if there
+ * is none (the end of the list). ANY: an answer whose question is not there, or could not
+ * be read, is paired by its id alone.
  */
-static int
-find(const struct state *s, uint8_t dir, const struct dns_message *m, bool any)
+static uint32_t *
+find(const struct context *c, struct state *s, uint8_t dir, const struct dns_message *m,
+    bool any)
 {
-	const uint8_t *name = s->names;
-	unsigned i;
+	uint32_t *link = &s->oldest;
+	struct query *q;
 
-	for (i = 0; i < s->npending; name += s->pending[i].name_len, i++) {
-		const struct query *q = &s->pending[i];
-
+	for (; (q = query_at(c, *link)) != NULL; link = &q->next) {
 		if (q->id != m->id || q->dir != dir)
 			continue;
 		if (any && m->question == DNS_NO_QUESTION)
-			return (int)i;
+			break;
 		if (q->question == m->question && q->qtype == m->qtype &&
-		    dns_name_equal(name, q->name_len, m->qname.wire, m->qname.len))
-			return (int)i;
+		    dns_name_equal(q->name.wire, q->name.len, m->qname.wire, m->qname.len))
+			break;
 	}
-	return -1;
+	return link;
 }
 
 /* The record's question, if it has none yet. */
 static void
 fill_query(struct fields *x, uint16_t id, enum dns_question question, uint16_t qtype,
-    const uint8_t *name, size_t len, uint8_t asker)
+    const struct dns_name *name, uint8_t asker)
 {
 	if (x->present != 0)
 		return;
@@ -439,9 +498,9 @@ fill_query(struct fields *x, uint16_t id, enum dns_question question, uint16_t q
 		x->present |= UINT64_C(1) << FIELD_TYPE;
 		x->qtype = qtype;
 	}
-	if (len > 0) {
+	if (name->len > 0) {
 		x->present |= UINT64_C(1) << FIELD_QUERY;
-		dns_name_text(x->query, sizeof(x->query), name, len, false);
+		dns_name_text(x->query, sizeof(x->query), name->wire, name->len, false);
 	}
 }
 
@@ -470,70 +529,83 @@ fill_answer(struct fields *x, const struct dns_message *m)
 }
 
 static void
-on_query(const struct context *ctx, struct state *s, struct fields *x,
-    const struct mc_flow *f, const struct dns_message *m, uint64_t first_us,
-    uint64_t now_us, uint8_t dir)
+repeated(const struct context *c, struct query *q, uint64_t now_us)
 {
-	struct query *q, once;
-	bool group = service_of(f->key) != SERVICE_DNS && is_group(f->key->addr[!dir]);
-	int i = group ? -1 : find(s, dir, m, false);
+	if (q->retransmissions < UINT16_MAX)
+		q->retransmissions++;
+	if (now_us < q->first_us + PATIENCE * c->timeout_us)
+		q->due_us = now_us + c->timeout_us;
+}
 
-	if (i >= 0) {
-		q = &s->pending[i];
-		if (q->retransmissions < UINT16_MAX)
-			q->retransmissions++;
-		if (now_us < q->first_us + PATIENCE * ctx->timeout_us)
-			q->due_us = now_us + ctx->timeout_us;
+static void
+on_query(struct context *c, struct state *s, struct fields *x, const struct mc_flow *f,
+    const struct dns_message *m, uint64_t first_us, uint64_t now_us, uint8_t dir)
+{
+	bool group = service_of(f->key) != SERVICE_DNS && is_group(f->key->addr[!dir]);
+	struct query once, *q;
+	uint32_t *link;
+
+	link = find(c, s, dir, m, false);
+	if (*link != 0) {
+		repeated(c, query_at(c, *link), now_us);
 		return;
 	}
-	fill_query(x, m->id, m->question, m->qtype, m->qname.wire, m->qname.len, dir);
-	while (!group && (s->npending == PENDING_MAX ||
-			     s->names_len + m->qname.len > NAMES_MAX)) {
+	fill_query(x, m->id, m->question, m->qtype, &m->qname, dir);
+	if (!group && s->npending == PENDING_MAX) {
 		mc_flow_count(f, COUNT_PENDING_FULL, 1);
-		give_up(s, 0, f);
+		give_up(c, s, &s->oldest, f);
+		link = find(c, s, dir, m, false); /* the end may have been the one that went */
 	}
-	q = group ? &once : &s->pending[s->npending];
-	*q = (struct query){.first_us = first_us, .asked_us = now_us,
-	    .due_us = now_us + ctx->timeout_us, .id = m->id, .qtype = m->qtype,
-	    .dir = dir, .name_len = m->qname.len, .question = (uint8_t)m->question,
-	    .malformed = m->malformed};
-	if (group) {
-		report(f, q, m->qname.wire, NULL, first_us, 0, dir);
+	q = group ? NULL : query_get(c);
+	if (q == NULL && !group)
+		mc_flow_count(f, COUNT_PENDING_FULL, 1);
+	if (q == NULL)
+		q = &once;
+	q->first_us = first_us;
+	q->asked_us = now_us;
+	q->due_us = now_us + c->timeout_us;
+	q->next = 0;
+	q->id = m->id;
+	q->qtype = m->qtype;
+	q->retransmissions = 0;
+	q->dir = dir;
+	q->question = (uint8_t)m->question;
+	q->malformed = m->malformed;
+	q->name.len = m->qname.len;
+	memcpy(q->name.wire, m->qname.wire, m->qname.len);
+	if (q == &once) {
+		report(f, q, NULL, first_us, 0, dir);
 		return;
 	}
-	memcpy(s->names + s->names_len, m->qname.wire, m->qname.len);
-	s->names_len += m->qname.len;
+	*link = (uint32_t)(q - c->queries) + 1;
 	if (s->npending++ == 0)
 		mc_timer_set(f, q->due_us);
 }
 
 static void
-on_answer(struct state *s, struct fields *x, const struct mc_flow *f,
+on_answer(struct context *c, struct state *s, struct fields *x, const struct mc_flow *f,
     const struct dns_message *m, uint64_t first_us, uint64_t now_us, uint8_t dir)
 {
-	int i = find(s, !dir, m, true);
-	const struct query *q;
+	uint32_t *link = find(c, s, !dir, m, true);
+	const struct query *q = query_at(c, *link);
 
-	if (i < 0) {
-		fill_query(x, m->id, m->question, m->qtype, m->qname.wire, m->qname.len,
-		    !dir);
+	if (q == NULL) {
+		fill_query(x, m->id, m->question, m->qtype, &m->qname, !dir);
 		fill_answer(x, m);
 		mc_flow_count(f, COUNT_UNASKED, 1);
-		report(f, NULL, NULL, m, first_us, now_us, !dir);
+		report(f, NULL, m, first_us, now_us, !dir);
 		return;
 	}
-	q = &s->pending[i];
-	fill_query(x, q->id, q->question, q->qtype, name_of(s, (unsigned)i), q->name_len,
-	    q->dir);
+	fill_query(x, q->id, q->question, q->qtype, &q->name, q->dir);
 	fill_answer(x, m);
-	report(f, q, name_of(s, (unsigned)i), m, q->first_us, now_us, q->dir);
-	forget(s, (unsigned)i);
+	report(f, q, m, q->first_us, now_us, q->dir);
+	forget(c, s, link);
 	if (s->npending == 0)
 		mc_timer_set(f, 0);
 }
 
 static void
-on_message(const struct context *ctx, struct state *s, struct fields *x,
+on_message(struct context *ctx, struct state *s, struct fields *x,
     const struct mc_flow *f, const struct dns_message *m, uint64_t first_us,
     uint64_t now_us, uint8_t dir)
 {
@@ -541,13 +613,13 @@ on_message(const struct context *ctx, struct state *s, struct fields *x,
 	if (m->malformed)
 		mc_flow_count(f, COUNT_MALFORMED, 1);
 	if (m->response)
-		on_answer(s, x, f, m, first_us, now_us, dir);
+		on_answer(ctx, s, x, f, m, first_us, now_us, dir);
 	else
 		on_query(ctx, s, x, f, m, first_us, now_us, dir);
 }
 
 static enum mc_verdict
-on_datagram(const struct context *ctx, struct state *s, struct fields *x,
+on_datagram(struct context *ctx, struct state *s, struct fields *x,
     const struct mc_flow *f, const struct mc_packet *p)
 {
 	struct dns_message m;
@@ -558,7 +630,8 @@ on_datagram(const struct context *ctx, struct state *s, struct fields *x,
 		mc_flow_count(f, COUNT_SHORT, 1);
 		return MC_MORE;
 	}
-	if (ctx->split && x->present != 0 && !m.response && find(s, p->dir, &m, false) < 0)
+	if (ctx->split && x->present != 0 && !m.response &&
+	    *find(ctx, s, p->dir, &m, false) == 0)
 		return MC_SPLIT;
 	on_message(ctx, s, x, f, &m, p->ts_us, p->ts_us, p->dir);
 	return MC_MORE;
@@ -566,7 +639,7 @@ on_datagram(const struct context *ctx, struct state *s, struct fields *x,
 
 /* LEN bytes of a message of WIRE_LEN over TCP. */
 static void
-on_piece(const struct context *ctx, struct state *s, struct fields *x,
+on_piece(struct context *ctx, struct state *s, struct fields *x,
     const struct mc_flow *f, const struct mc_packet *p, const uint8_t *data, size_t len,
     size_t wire_len, uint64_t first_us)
 {
@@ -578,11 +651,16 @@ on_piece(const struct context *ctx, struct state *s, struct fields *x,
 		mc_flow_count(f, COUNT_SHORT, 1);
 }
 
+/* The message is over: its pieces are free again. */
 static void
-side_reset(struct side *t)
+side_reset(struct context *c, struct side *t)
 {
+	if (t->pieces != 0) {
+		c->pieces[t->pieces - 1].next = c->pieces_free;
+		c->pieces_free = t->pieces;
+	}
 	t->begun = t->holed = false;
-	t->have = t->missing = 0;
+	t->pieces = t->have = t->missing = 0;
 }
 
 /* Does a message begin here? Of a side whose beginning was lost. */
@@ -601,22 +679,38 @@ is_beginning(const uint8_t *p, size_t n)
 	    ((unsigned)p[4] << 8 | p[5]) <= QUESTIONS_MAX && records <= len / 11;
 }
 
+/* The length is known: room for the rest. Without, the message is stepped over. */
+static void
+side_begin(struct context *c, struct side *t)
+{
+	t->missing = (uint32_t)t->length[0] << 8 | t->length[1];
+	if (c->pieces_free != 0) {
+		t->pieces = c->pieces_free;
+		c->pieces_free = c->pieces[t->pieces - 1].next;
+	} else if (c->pieces_made < PIECES_MAX) {
+		t->pieces = ++c->pieces_made;
+	} else {
+		t->holed = true;
+	}
+}
+
 /* Take bytes of a message that comes in pieces. How many. */
 static size_t
-side_take(struct side *t, const uint8_t *data, size_t n)
+side_take(struct context *c, struct side *t, const uint8_t *data, size_t n)
 {
 	size_t take, keep;
 
 	if (t->have < 2) {
-		t->buf[t->have++] = data[0];
+		t->length[t->have++] = data[0];
 		if (t->have == 2)
-			t->missing = (uint32_t)t->buf[0] << 8 | t->buf[1];
+			side_begin(c, t);
 		return 1;
 	}
 	take = n < t->missing ? n : t->missing;
-	keep = sizeof(t->buf) - t->have;
+	keep = 2 + PIECES - t->have;
 	keep = t->holed ? 0 : take < keep ? take : keep;
-	memcpy(t->buf + t->have, data, keep);
+	if (keep > 0)
+		memcpy(c->pieces[t->pieces - 1].bytes + t->have, data, keep);
 	t->have += (uint32_t)keep;
 	t->missing -= (uint32_t)take;
 	return take;
@@ -624,19 +718,23 @@ side_take(struct side *t, const uint8_t *data, size_t n)
 
 /* The message begun is whole, or what of it came. */
 static void
-side_finish(const struct context *ctx, struct state *s, struct fields *x,
-    const struct mc_flow *f, const struct mc_packet *p)
+side_finish(struct context *c, struct state *s, struct fields *x, const struct mc_flow *f,
+    const struct mc_packet *p)
 {
 	struct side *t = &s->sides[p->dir];
-	size_t len = (size_t)t->buf[0] << 8 | t->buf[1];
+	size_t len = (size_t)t->length[0] << 8 | t->length[1];
 
-	on_piece(ctx, s, x, f, p, t->buf + 2, t->have - 2, len, t->first_us);
-	side_reset(t);
+	if (t->pieces != 0)
+		on_piece(c, s, x, f, p, c->pieces[t->pieces - 1].bytes + 2, t->have - 2, len,
+		    t->first_us);
+	else
+		mc_flow_count(f, COUNT_PIECES_FULL, 1);
+	side_reset(c, t);
 }
 
 /* Bytes are lost. Within a message: it goes on behind them. */
 static void
-side_gap(const struct context *ctx, struct state *s, struct fields *x,
+side_gap(struct context *ctx, struct state *s, struct fields *x,
     const struct mc_flow *f, const struct mc_packet *p, uint32_t gap)
 {
 	struct side *t = &s->sides[p->dir];
@@ -644,7 +742,7 @@ side_gap(const struct context *ctx, struct state *s, struct fields *x,
 	if (t->lost)
 		return;
 	if (gap == MC_GAP_START || !t->begun || t->have < 2 || gap > t->missing) {
-		side_reset(t);
+		side_reset(ctx, t);
 		t->lost = true;
 		mc_flow_count(f, COUNT_TCP_LOST, 1);
 		return;
@@ -656,7 +754,7 @@ side_gap(const struct context *ctx, struct state *s, struct fields *x,
 }
 
 static void
-on_stream(const struct context *ctx, struct state *s, struct fields *x,
+on_stream(struct context *ctx, struct state *s, struct fields *x,
     const struct mc_flow *f, const struct mc_packet *p)
 {
 	struct side *t = &s->sides[p->dir];
@@ -680,7 +778,7 @@ on_stream(const struct context *ctx, struct state *s, struct fields *x,
 			t->begun = true;
 			t->first_us = p->ts_us;
 		}
-		len = side_take(t, data, n);
+		len = side_take(ctx, t, data, n);
 		data += len;
 		n -= len;
 		if (t->have >= 2 && t->missing == 0)
@@ -703,7 +801,7 @@ static enum mc_verdict
 dns_on_packet(void *ctx, void *state, void *record, const struct mc_flow *f,
     const struct mc_packet *p)
 {
-	const struct context *c = ctx;
+	struct context *c = ctx;
 	const struct fields *x = record;
 
 	if (f->key->proto == 17)
@@ -718,16 +816,16 @@ static void
 dns_on_timer(void *ctx, void *state, void *record, const struct mc_flow *f, uint64_t now_us)
 {
 	struct state *s = state;
-	unsigned i = 0;
+	uint32_t *link = &s->oldest;
+	struct query *q;
 
-	(void)ctx;
 	(void)record;
-	while (i < s->npending)
-		if (s->pending[i].due_us <= now_us)
-			give_up(s, i, f);
+	while ((q = query_at(ctx, *link)) != NULL)
+		if (q->due_us <= now_us)
+			give_up(ctx, s, link, f);
 		else
-			i++;
-	set_timer(s, f);
+			link = &q->next;
+	set_timer(ctx, s, f);
 }
 
 static void
@@ -735,11 +833,12 @@ dns_on_close(void *ctx, void *state, void *record, const struct mc_flow *f, uint
 {
 	struct state *s = state;
 
-	(void)ctx;
 	(void)record;
 	(void)now_us;
-	while (s->npending > 0)
-		give_up(s, 0, f);
+	while (s->oldest != 0)
+		give_up(ctx, s, &s->oldest, f);
+	side_reset(ctx, &s->sides[0]);
+	side_reset(ctx, &s->sides[1]);
 }
 
 /* Control side. */

@@ -632,20 +632,41 @@ pending_is_bounded(void **state)
 	rig_end(f, 5000);
 	assert_int_equal(rig_lines(r->events, ""), 60);
 	assert_int_equal(rig_lines(r->events, "q59.test"), 1);
-	/* long names: fewer of them, and none is mixed up */
-	rig_forget(r);
-	f = rig_flow(r, 17, CLIENT, 4001, SERVER, 53);
-	for (i = 0; i < 40; i++) {
+	/* of all flows together */
+	rig_close(r);
+	r = rig_open(&mc_plugin_dns, "pending=16");
+	for (i = 0; i < 20; i++) {
+		f = rig_flow(r, 17, CLIENT, (uint16_t)(4000 + i), SERVER, 53);
 		snprintf(name, sizeof(name), "%060u.%060u.%060u.%050u", i, i, i, i);
 		ask(f, 1000 + i, i, name);
 	}
-	i = rig_lines(r->events, "");
-	assert_in_range(i, 20, 30);
-	reply(f, 3000, 39, name, 0);
-	assert_int_equal(rig_lines(r->events, "\"latencyUs\":1961}"), 1);
-	rig_end(f, 5000);
-	assert_int_equal(rig_lines(r->events, ""), 40);
+	assert_int_equal(rig_lines(r->events, ""), 4); /* these do not wait */
+	for (i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "%060u.%060u.%060u.%050u", i, i, i, i);
+		reply(r->flows[i], 3000, i, name, 0);
+	}
+	assert_int_equal(rig_lines(r->events, "NOERROR"), 16);
+	assert_int_equal(rig_lines(r->events, "\"latencyUs\":null"), 4);
+	ask(f, 5000, 7, "a.test"); /* there is room again */
+	reply(f, 5001, 7, "a.test", 0);
+	assert_int_equal(rig_lines(r->events, "\"latencyUs\":1}"), 1);
 	rig_close(r);
+}
+
+static void
+options_are_checked(void **state)
+{
+	static const char *const bad[] = {"pending=", "pending=x", "pending=-1", "pending=15",
+	    "pending=16777217", "pending=20x"};
+	struct mc_setup s = {.timeout_us = SECOND};
+	char err[64];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		err[0] = '\0';
+		assert_null(rig_open_as(&mc_plugin_dns, bad[i], &s, err, sizeof(err)));
+		assert_non_null(strstr(err, "pending"));
+	}
 }
 
 static void
@@ -1148,6 +1169,7 @@ main(void)
 	    cmocka_unit_test(repetitions_and_second_answers),
 	    cmocka_unit_test(unanswered),
 	    cmocka_unit_test(pending_is_bounded),
+	    cmocka_unit_test(options_are_checked),
 	    cmocka_unit_test(a_header_is_an_event),
 	    cmocka_unit_test(the_root_and_odd_names),
 	    cmocka_unit_test(nobody_asked),

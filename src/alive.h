@@ -8,6 +8,8 @@
 #ifndef MCPROBE_ALIVE_H
 #define MCPROBE_ALIVE_H
 
+#include <mcprobe/plugin.h>
+
 #include "flow.h"
 
 #define ALIVE_PAGE 512 /* flows of a page at most */
@@ -19,6 +21,9 @@ struct alive_flow {
 	struct flow flow;
 	struct flow_detail detail;
 	struct flow_l7 l7;
+	/* what a plugin has in the record so far; PLUGIN NULL: nothing */
+	const struct mc_plugin *plugin;
+	alignas(16) uint8_t fields[MC_FIELDS_MAX];
 };
 
 /* What the name of a flow is made of. */

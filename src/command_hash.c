@@ -28,7 +28,9 @@ record_of(const struct call *call)
 	const struct flow *flow = &call->flow->flow;
 
 	return (struct record){.flow = flow, .ctx = call->c->setup.fields,
-		.dir = (uint8_t)flow_client(flow), .biflow = true};
+		.dir = (uint8_t)flow_client(flow), .biflow = true,
+		.plugin = call->flow->plugin,
+		.plugin_fields = call->flow->plugin != NULL ? call->flow->fields : NULL};
 }
 
 void

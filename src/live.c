@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin.h"
 #include "worker.h"
 
 _Static_assert(sizeof(struct flow) <= POST_MAX && sizeof(struct flowdelta) <= POST_MAX,
@@ -224,6 +225,20 @@ live_pay(struct live *l, uint64_t ns)
 	l->budget_ns -= (int64_t)ns;
 }
 
+/* What a plugin has in the record of F so far. */
+static void
+live_fields(const struct live *l, const struct flow *f, struct alive_flow *to)
+{
+	const struct mc_plugin *plugin = NULL;
+	const void *fields = NULL;
+
+	if (l->plugins != NULL)
+		fields = plugin_flows_fields(l->plugins, f, &plugin);
+	to->plugin = plugin;
+	if (fields != NULL)
+		memcpy(to->fields, fields, plugin->fields_size);
+}
+
 static void
 live_find(const struct live *l, struct worker_find *q)
 {
@@ -234,6 +249,7 @@ live_find(const struct live *l, struct worker_find *q)
 		return;
 	q->flow.flow = *f;
 	q->flow.flow.dpi = NULL;
+	live_fields(l, f, &q->flow);
 	if (f->detail != NULL) {
 		q->flow.detail = *f->detail;
 		q->flow.detail.next_free = NULL;

@@ -57,6 +57,7 @@ struct live {
 	uint64_t due_us;   /* monotonic: the next walk; 0: not set */
 	int64_t budget_ns; /* of answering */
 	uint64_t filled_ns; /* CPU time up to which the budget was filled */
+	const struct plugin_flows *plugins; /* borrowed; NULL: none runs */
 	bool want_new;	   /* written by control, atomically */
 	struct post post;
 };

@@ -25,7 +25,6 @@
 #include "deal.h"
 #include "export.h"
 #include "log.h"
-#include "plugin.h"
 #include "report.h"
 #include "ring.h"
 #include "share.h"
@@ -172,8 +171,9 @@ static unsigned
 loop_take_worker(struct loop *l, struct worker *w, bool *more)
 {
 	uint32_t ended = worker_ended_count(w);
-	unsigned n = 0, index = 0;
+	const struct mc_plugin *plugin = NULL;
 	const void *fields;
+	unsigned n = 0;
 	struct flow *f;
 
 	if (share_posts(l->s->share, w)) {
@@ -183,10 +183,9 @@ loop_take_worker(struct loop *l, struct worker *w, bool *more)
 	for (; n < ended && n < BURST && (f = worker_ended(w)) != NULL; n++) {
 		if (!l->s->config->live)
 			loop_clock(l, f->ended_us);
-		fields = worker_plugin_fields(w, f, &index);
-		export_flow_plugin(l->s->export, f,
-		    fields != NULL ? l->s->plugins->v[index].mc : NULL, fields);
-		share_ended(l->s->share, w, f, fields, index);
+		fields = worker_plugin_fields(w, f, &plugin);
+		export_flow_plugin(l->s->export, f, plugin, fields);
+		share_ended(l->s->share, w, f, plugin, fields);
 		worker_return(w, f);
 	}
 	return n;

@@ -15,7 +15,6 @@ struct deal;
 struct event_base;
 struct export;
 struct export_port;
-struct plugins;
 struct share;
 struct trace;
 struct worker;
@@ -32,7 +31,6 @@ struct loop_setup {
 	unsigned nworkers;
 	struct deal *deal;	   /* NULL unless it serves the workers */
 	const struct trace *trace; /* the files' reading; NULL live */
-	const struct plugins *plugins; /* NULL: none runs */
 	struct bell *bell;	    /* rung by the workers */
 	void (*sum)(void *arg, struct counters *); /* of all threads, now */
 	void *arg;

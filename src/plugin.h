@@ -111,9 +111,9 @@ void	 plugin_flows_home(struct plugin_flows *, struct flow *);
 void	 plugin_flows_clock(struct plugin_flows *, uint64_t now_us);
 
 /* What the record of F carries, which is alive (worker's thread), or has ended and is not
- * home yet (control's). NULL: nothing. *INDEX: whose. */
+ * home yet (control's). NULL: nothing. *PLUGIN: whose it is. */
 const void *plugin_flows_fields(const struct plugin_flows *, const struct flow *,
-		     unsigned *index);
+		     const struct mc_plugin **plugin);
 
 /* Sub-flows of datagrams, for the thread that decodes. NULL with the reason in ERR. */
 struct plugin_splitter *plugin_splitter_new(const struct plugins *, struct counters *,
@@ -138,9 +138,9 @@ void	 plugin_control_free(struct plugin_control *);
 /* A POST_REPORT of plugin INDEX: struct mc_key, then its bytes. */
 void	 plugin_control_report(struct plugin_control *, unsigned index, const void *msg,
 	     size_t len);
-/* A record of F with FIELDS leaves. */
-void	 plugin_control_end(struct plugin_control *, unsigned index, const struct flow *,
-	     const void *fields);
+/* A record with FIELDS of a plugin leaves. */
+void	 plugin_control_end(struct plugin_control *, const struct mc_plugin *,
+	     const struct flow *, const void *fields);
 /* The packet clock; on_second() when a second has passed. */
 void	 plugin_control_clock(struct plugin_control *, uint64_t now_us);
 

@@ -280,12 +280,15 @@ plugin_control_report(struct plugin_control *p, unsigned index, const void *msg,
 }
 
 void
-plugin_control_end(struct plugin_control *p, unsigned index, const struct flow *f,
-    const void *fields)
+plugin_control_end(struct plugin_control *p, const struct mc_plugin *plugin,
+    const struct flow *f, const void *fields)
 {
 	struct mc_cloud c;
 	struct mc_key key;
+	unsigned index = 0;
 
+	while (index < p->s.plugins->n && p->s.plugins->v[index].mc != plugin)
+		index++;
 	if (!control_runs(p, index) || p->context[index].plugin->mc->on_end == NULL)
 		return;
 	memcpy(&key, &f->key, sizeof(key));

@@ -576,13 +576,14 @@ plugin_flows_home(struct plugin_flows *p, struct flow *f)
 }
 
 const void *
-plugin_flows_fields(const struct plugin_flows *p, const struct flow *f, unsigned *index)
+plugin_flows_fields(const struct plugin_flows *p, const struct flow *f,
+    const struct mc_plugin **plugin)
 {
 	const struct link *l = link_of(p, f);
 
 	if (l == NULL || l->plugin == PLUGIN_NONE || l->fields == NULL)
 		return NULL;
-	*index = l->plugin;
+	*plugin = p->s.plugins->v[l->plugin].mc;
 	return l->fields;
 }
 

@@ -446,8 +446,7 @@ int
 probe_run(struct probe *p)
 {
 	const struct loop_setup loop = {p->config, p->base, p->export, p->share, p->ports,
-		p->nports, p->workers, p->nworkers, p->deal, p->trace, p->plugins, &p->bell,
-		probe_sum, p};
+		p->nports, p->workers, p->nworkers, p->deal, p->trace, &p->bell, probe_sum, p};
 
 	/* some threads may run already, and nobody would take what they hand over: they
 	   cannot be joined */

@@ -496,11 +496,9 @@ share_posts(struct share *s, struct worker *w)
 }
 
 void
-share_ended(struct share *s, struct worker *w, const struct flow *f, const void *fields,
-    unsigned index)
+share_ended(struct share *s, struct worker *w, const struct flow *f,
+    const struct mc_plugin *plugin, const void *fields)
 {
-	const struct mc_plugin *plugin =
-	    fields != NULL ? s->s.plugins->v[index].mc : NULL;
 	struct flowdelta delta;
 
 	if (s->cloud != NULL && flowdelta_make(&delta, f, worker_told(w, f)))
@@ -508,7 +506,7 @@ share_ended(struct share *s, struct worker *w, const struct flow *f, const void 
 	if (events_wanted(s->events, EVENT_FLOW_END))
 		events_flow_plugin(s->events, EVENT_FLOW_END, f, plugin, fields);
 	if (fields != NULL)
-		plugin_control_end(s->plugins, index, f, fields);
+		plugin_control_end(s->plugins, plugin, f, fields);
 }
 
 void

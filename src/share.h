@@ -17,6 +17,7 @@ struct dpi_names;
 struct event_base;
 struct field_context;
 struct flow;
+struct mc_plugin;
 struct plugins;
 struct share;
 struct template;
@@ -51,9 +52,9 @@ void		 share_tick(struct share *, bool frozen);
 /* Take what W has posted, some at a time. True: there may be more. Before ended flows are
  * taken: count them first (worker_ended_count()), take the posts, then that many. */
 bool		 share_posts(struct share *, struct worker *w);
-/* F ended, with FIELDS of the plugin INDEX, NULL: none; before it goes home to W. */
+/* F ended, with FIELDS of a plugin, NULL: none; before it goes home to W. */
 void		 share_ended(struct share *, struct worker *w, const struct flow *f,
-		     const void *fields, unsigned index);
+		     const struct mc_plugin *, const void *fields);
 /* The packet clock is NOW_US. */
 void		 share_clock(struct share *, uint64_t now_us);
 /* Workers may have answered. */

@@ -709,6 +709,7 @@ worker_make_plugins(struct worker *w, const struct worker_setup *s, char *err,
 	w->plugins = calls.arg = plugin_flows_new(&setup, err, errlen);
 	if (w->plugins == NULL)
 		return -1;
+	w->live.plugins = w->plugins;
 	flowtable_set_plugins(w->table, &calls);
 	if (!s->plugins->subflows || s->deal != NULL)
 		return 0;

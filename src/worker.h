@@ -61,6 +61,7 @@ enum worker_state {
 };
 
 struct deal;
+struct mc_plugin;
 struct plugins;
 struct trace;
 struct worker;
@@ -104,9 +105,9 @@ struct flow	*worker_ended(struct worker *);
  * nothing. */
 const struct flow_told *worker_told(const struct worker *, const struct flow *);
 /* What a plugin has in the record of an ended flow, borrowed likewise; NULL: nothing.
- * *INDEX: which plugin. */
+ * *PLUGIN: whose it is. */
 const void	*worker_plugin_fields(const struct worker *, const struct flow *,
-		     unsigned *index);
+		     const struct mc_plugin **plugin);
 void		 worker_return(struct worker *, struct flow *);
 
 /*

@@ -33,9 +33,10 @@ worker_told(const struct worker *w, const struct flow *f)
 }
 
 const void *
-worker_plugin_fields(const struct worker *w, const struct flow *f, unsigned *index)
+worker_plugin_fields(const struct worker *w, const struct flow *f,
+    const struct mc_plugin **plugin)
 {
-	return w->plugins != NULL ? plugin_flows_fields(w->plugins, f, index) : NULL;
+	return w->plugins != NULL ? plugin_flows_fields(w->plugins, f, plugin) : NULL;
 }
 
 void

@@ -5,13 +5,13 @@
 
 cd "$(dirname "$0")/.." || exit 1
 
-any='config counter log clock'
+any='config counter log clock pool'
 in='capture decode frag packet'
-hold='flowkey flow flowtable flowtcp flowaccount flowdelta dpi'
+hold='flowkey flow flowtable flowtcp flowaccount flowdelta dpi reorder'
 out='field template export netflow5 netflow9 ipfix ipfixfile options_data message stream
     wire collector json dump outfile keyname cloud glob resp server client command
     communityid alive event node reader'
-top='main probe share worker live liveset post intake trace deal loop ring report privs
+top='main probe plugin share worker live liveset post intake trace deal loop ring report privs
     daemon'
 
 n=0

@@ -407,7 +407,6 @@ test_choices(void **state)
 	config_clear(&c);
 	bad("-i|-|--biflow|both", "one of ntop, rfc5103, uni");
 	bad("-i|-|--json-labels|x", "one of ids, labels");
-	bad("-i|-|--split|dns", "none");
 	bad("-i|-|-N|rfc5103|-n|h:1", "-V 10");
 	bad("-i|-|-N|rfc5103|-n|h:1|-V|5", "-V 10");
 }

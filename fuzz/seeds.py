@@ -325,6 +325,64 @@ def dns():
     yield 'tcp-large', b'\1\x62' + stream(large, answer)
 
 
+def http():
+    def packets(how, *list_of, cut=5):
+        out = bytes([how, cut])
+        for flags, text, *numbers in list_of:
+            data = text.encode('latin1')
+            out += struct.pack('!BH', flags, len(data))
+            out += b''.join(struct.pack('!H', n) for n in numbers) + data
+        return out
+
+    def request(line='GET / HTTP/1.1', *headers):
+        return '\r\n'.join((line, 'Host: a.test') + headers + ('', ''))
+
+    def response(status='200 OK', body='hello', *headers):
+        return '\r\n'.join(('HTTP/1.1 ' + status, 'Content-Length: %d' % len(body)) + headers
+                           + ('', body))
+
+    agent = 'User-Agent: Mozilla/5.0 (Windows NT 10.0)'
+    get, ok = request('GET /x?y HTTP/1.1', agent, 'Referer: http://b.test/'), response()
+    chunks = ('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'
+              'a;b=c\r\n0123456789\r\n0\r\nx: y\r\n\r\n')
+    upload = request('POST /up HTTP/1.1', 'Content-Length: 10')
+    yield 'pair', packets(0, (0, get), (1, ok))
+    yield 'pair-whole', packets(2, (0, get), (1, ok))
+    yield 'split', packets(1, (0, get), (1, ok), (0, request()), (0, get), (1, ok + ok))
+    yield 'bytes', packets(0, *[(0, c) for c in get], *[(1, c) for c in ok])
+    yield 'pipelined', packets(0, (0, get * 3 + 'GE'), (1, ok * 2), (0, get[2:]), (1, ok * 2))
+    yield 'pending', packets(0, *[(0, request('GET /%d HTTP/1.1' % n)) for n in range(105)],
+                             (1, ok * 104))
+    yield 'crowd', packets(0, *[(0, request('GET /' + 'x' * 600 + ' HTTP/1.0', agent))] * 12)
+    yield 'chunked', packets(0, (0, get), (1, chunks), (0, get), (1, chunks[:70]), (1, ok))
+    yield 'interim', packets(0, (0, upload), (1, 'HTTP/1.1 100 Continue\r\n\r\n'),
+                             (0, '0123456789'), (1, ok))
+    yield 'early', packets(0, (0, upload), (1, ok), (0, '0123456789' + get), (1, ok))
+    yield 'head', packets(0, (0, request('HEAD / HTTP/1.1') + get), (1, ok[:-5] + ok))
+    yield 'not-modified', packets(0, (0, get), (1, response('304 Not Modified')[:-5] + ok))
+    yield 'connect', packets(0, (0, 'CONNECT a.test:25 HTTP/1.1\r\n\r\n'),
+                             (1, 'HTTP/1.0 200 Go\r\n\r\n220 hello'), (0, 'HELO'))
+    yield 'upgrade', packets(0, (0, get), (1, 'HTTP/1.1 101 Up\r\n\r\n\x81\2hi'))
+    yield 'until-close', packets(4, (0, get), (1, 'HTTP/1.0 200 OK\n\nab'), (9, ok))
+    yield 'old', packets(0, (0, 'GET /old\r\n\r\n'), (9, '<html>'))
+    yield 'gap-in-body', packets(4, (0, get), (1, response(body='x' * 99)[:60]),
+                                 (3, 'x' * 30 + ok, 40))
+    yield 'gap', packets(4, (0, get), (1, ok[:30]), (3, 'tail\r\n' + ok, 900), (0, get), (1, ok))
+    yield 'gap-at-client', packets(0, (0, upload[:20]), (2, get, 50), (1, ok), (1, ok))
+    yield 'start', packets(0, (3, 'rest\n' + ok, 0xffff), (2, 'body' + get, 0xffff), (0, get))
+    yield 'cut', packets(0, (0, get), (5, ok[:-5], 5), (4, get[:20], 70), (0, get), (1, ok))
+    yield 'garbage', packets(0, (0, 'GET/ HTTP/1.1\r\n\r\n'), (1, ok), (0, '\0\xff\n' + get))
+    yield 'others', packets(0, (0, 'OPTIONS * RTSP/1.0\r\n\r\n'), (1, 'SIP/2.0 200 OK\r\n\r\n'),
+                            (0, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'))
+    yield 'lengths', packets(0, (0, get * 3), (1, 'HTTP/1.1 200\r\nContent-Length: -1\r\n\r\n'),
+                             (1, 'x'), (8, ''), (9, ''))
+    yield 'long', packets(0, (0, request('GET /' + 'x' * 5000 + ' HTTP/1.1',
+                                         'Referer: ' + 'r' * 2000, 'User-Agent: ' + 'u' * 900)),
+                          (1, ok))
+    yield 'blanks', packets(0, (0, '\r\n\nget  /a b\tHTTP/1.1 \nHOST : x\nhost:\t y \n z\n:\n\n'),
+                            (1, 'HTTP/1.1  204\ncontent-type: a/b;c\n\n'))
+
+
 def glob():
     for name, pattern, text in (
             ('all', b'*', b'anything'), ('literal', b'ip.10.0.0.1', b'ip.10.0.0.1'),
@@ -341,7 +399,7 @@ def glob():
 
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
-    for make in (decode, engine, records, template, config, capture, resp, dns, glob):
+    for make in (decode, engine, records, template, config, capture, resp, dns, http, glob):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

@@ -358,6 +358,8 @@ static void
 length_digits(struct http_parser *h, const uint8_t *p, size_t n)
 {
 	for (; n > 0; p++, n--) {
+		if (!h->has_length && (is_blank(*p) || *p == '\r'))
+			continue;
 		if (*p < '0' || *p > '9') {
 			h->bad_length |= !h->has_length;
 			h->tail_len = 1; /* behind the number */
@@ -399,7 +401,7 @@ value(struct http_parser *h, struct http_input *in)
 
 	take(in, end == NULL ? n : n + 1);
 	if (h->kind == H_LENGTH)
-		length_digits(h, p, n > 0 && p[n - 1] == '\r' ? n - 1 : n);
+		length_digits(h, p, n);
 	else if (h->kind == H_CODING)
 		coding_words(h, p, n);
 	if (end != NULL) {

@@ -250,17 +250,17 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	bell_quiet(l->s->bell);
-	share_answers(l->s->share);
+	more = share_answers(l->s->share);
 	if (loop_holds(l)) {
-		event_add(l->resume, &hold);
+		event_add(l->resume, more ? &now : &hold);
 		return;
 	}
-	more = loop_take_flows(l);
+	more = loop_take_flows(l) || more;
 	if (!more) {
 		bell_arm(l->s->bell);
 		/* a worker may have put one before it saw the bell armed */
 		more = loop_take_flows(l);
-		share_answers(l->s->share);
+		more = share_answers(l->s->share) || more;
 	}
 	if (!more)
 		more = loop_advance(l);

@@ -466,10 +466,10 @@ share_ended(struct share *s, struct worker *w, const struct flow *f)
 		events_flow(s->events, EVENT_FLOW_END, f);
 }
 
-void
+bool
 share_answers(struct share *s)
 {
-	alive_answers(s->alive);
+	return alive_answers(s->alive);
 }
 
 void

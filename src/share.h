@@ -51,8 +51,8 @@ void		 share_tick(struct share *, bool frozen);
 bool		 share_posts(struct share *, struct worker *w);
 /* F ended; before it goes home to W. */
 void		 share_ended(struct share *, struct worker *w, const struct flow *f);
-/* Workers may have answered. */
-void		 share_answers(struct share *);
+/* Workers may have answered. True: there may be more answers than were taken. */
+bool		 share_answers(struct share *);
 
 /* The end: nodes get the rest, as fast as they take it. */
 void		 share_drain(struct share *);

@@ -237,8 +237,10 @@ share_make_event(struct share *s, char *err, size_t errlen)
 	if (s->events == NULL)
 		return -1;
 	events_add_sink(s->events, &clients, false);
-	if (s->nodes != NULL)
+	if (s->nodes != NULL) {
 		events_add_sink(s->events, &nodes, true);
+		events_probe(s->events, nodes_probe_id(s->nodes)); /* it may become ID-2 */
+	}
 	return 0;
 }
 

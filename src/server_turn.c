@@ -465,8 +465,11 @@ client_tick(struct client *c, uint64_t now_us)
 	if (c->lingering) {
 		if (idle_ms >= limits->linger_ms)
 			client_drop(c);
-	} else if (c->waiting) {
+	} else if (c->waiting && (c->queued == 0 || idle_ms < limits->idle_ms)) {
+		/* its command may take its time, but not wait for ever to be read */
 		tick_waiting(c);
+	} else if (c->waiting) {
+		client_cut(c);
 	} else if (c->closing) {
 		if (idle_ms >= limits->close_ms)
 			client_cut(c);

@@ -639,6 +639,34 @@ test_gone(void **state)
 	close(other);
 }
 
+/* A command may wait for long, but not for a client that does not read what it says. */
+static void
+test_wait_unread(void **state)
+{
+	static const char block[1 << 20];
+	int fd, other, i;
+
+	(void)state;
+	start();
+	server->limits.tick_ms = 5;
+	other = dial();
+	say(other, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	fd = dial();
+	commands.waiting = NULL;
+	say(fd, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	for (i = 0; i < 16; i++) /* more than the sockets take */
+		reply_bulk(commands.waiting, block, sizeof(block));
+	server->limits.idle_ms = 50;
+	WAIT_FOR(commands.gone == 1);
+	assert_int_equal(counted(COUNTER_RESP_CUT_OFF), 1);
+	assert_int_equal(server->queued, 0);
+	assert_int_equal(server->nclients, 1); /* who got nothing yet */
+	close(fd);
+	close(other);
+}
+
 static void
 test_kill_self(void **state)
 {
@@ -869,6 +897,7 @@ main(void)
 	    TEST(test_output_all),
 	    TEST(test_wait),
 	    TEST(test_gone),
+	    TEST(test_wait_unread),
 	    TEST(test_kill_self),
 	    TEST(test_multi),
 	    TEST(test_line),

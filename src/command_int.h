@@ -88,6 +88,7 @@ struct commands {
 	const struct field *flow_field[COMMAND_FLOW_FIELDS]; /* what a live flow shows */
 	unsigned flow_fields;
 	struct cursors *cursors; /* owned: of SCAN */
+	size_t gathered;	 /* bytes that answers of KEYS and SCAN take */
 	uint64_t random;	 /* state of command_random() */
 	char run_id[41];
 	uint64_t rate_us, rate_commands, rate; /* commands per second, as INFO has it */
@@ -119,6 +120,8 @@ bool	 arg_is(const struct resp_arg *, const char *word); /* case does not matter
 bool	 arg_int(const struct resp_arg *, int64_t *);	    /* all of it is a number */
 /* The same, and says so to the client: false then. */
 bool	 arg_number(struct call *, unsigned i, int64_t *);
+/* The count of HRANDFIELD and ZRANDMEMBER at argv[2]; PAIRS: half the range. */
+bool	 arg_count(struct call *, bool pairs, int64_t *);
 /* A pattern short enough? Else the client was told. */
 bool	 arg_pattern(struct call *, const struct resp_arg *);
 void	 reply_syntax(struct call *);

@@ -6,6 +6,7 @@
 #include "command_rig.h"
 
 #include "client.h"
+#include "command_int.h"
 #include "glob.h"
 
 static void
@@ -345,6 +346,7 @@ test_server(void **state)
 	expect(&r, "LASTSAVE", ":1700000000");
 	assert_memory_equal(ask(&r, "TIME"), "[\"1", 3);
 	expect(&r, "SLOWLOG GET 5", "[]");
+	expect(&r, "SLOWLOG GET x", "-ERR count should be greater than or equal to -1");
 	expect(&r, "SLOWLOG LEN", ":0");
 	expect(&r, "SLOWLOG RESET", "+OK");
 	expect(&r, "LATENCY LATEST", "[]");
@@ -581,6 +583,41 @@ test_keys_many(void **state)
 	rig_close(&r);
 }
 
+/* Who does not read is not written for: what waits stays small. */
+static void
+test_keys_slowly(void **state)
+{
+	enum { MANY = 60000, TIMES = 5 };
+	struct rig r;
+	struct server_stats stats;
+	char addr[64];
+
+	(void)state;
+	rig_open(&r, NULL);
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(addr, sizeof(addr), "2001:db8::%x:1111:2222:3333:4444", i);
+		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
+	}
+	for (unsigned i = 0; i < TIMES; i++) /* more than the kernel keeps */
+		rig_request(&r, 0, "KEYS *");
+	for (unsigned i = 0; i < 100; i++) {
+		struct timeval ms = {.tv_usec = 1000};
+
+		event_base_loopexit(r.base, &ms);
+		event_base_dispatch(r.base);
+	}
+	server_stats(r.server, &stats);
+	assert_true(stats.output_waiting > 0);
+	assert_true(stats.output_waiting < (2 << 20));
+	assert_int_equal(stats.blocked, 1);
+	for (unsigned i = 0; i < TIMES; i++) {
+		rig_reply(&r, 0);
+		assert_non_null(strstr(r.text, "2001:db8:0:ea5f:1111:2222:3333:4444"));
+	}
+	expect(&r, "PING", "+PONG");
+	rig_close(&r);
+}
+
 /* All a scan tells, each name as often as it came. */
 static unsigned
 scan(struct rig *r, const char *options, unsigned *calls, const char *look_for)
@@ -707,6 +744,112 @@ test_scan_changes(void **state)
 	rig_close(&r);
 }
 
+/* The lists of fields that are shown can be read, with nDPI too: else it would abort. */
+static void
+test_fields(void **state)
+{
+	struct rig r;
+	struct commands_setup setup = {.fields = &r.fields};
+	struct commands *c;
+
+	(void)state;
+	memset(&r, 0, sizeof(r));
+	c = commands_new(&setup);
+	assert_non_null(c);
+	commands_free(c);
+	r.fields.names = (const void *)&r;
+	c = commands_new(&setup);
+	assert_non_null(c);
+	commands_free(c);
+}
+
+/* --- anything --- */
+
+static uint32_t
+dice(uint32_t *state, uint32_t n)
+{
+	*state = *state * 1664525 + 1013904223;
+	return (uint32_t)((uint64_t)(*state >> 4) * n >> 28);
+}
+
+static const char *const words[] = {"", "0", "-1", "1", "7", "1000000000000",
+	"9223372036854775807", "-9223372036854775808", "x", "*", "ip.*", "flow.*", "*.1",
+	"[", "\\", "ip.10.0.0.1", "z.key", "user.ip.10.0.0.1", "nokey", "IN_BYTES", "bytesSent",
+	"flow.tcp.10.0.0.1.1001-192.0.2.1.443", "flow.tcp.10.0.0.9.1-192.0.2.1.443", "flow.",
+	"flow.tcp.1.2.3.4.99999-1.1.1.1.1", "MATCH", "COUNT", "TYPE", "hash", "WITHSCORES",
+	"WITHVALUES", "BYSCORE", "REV", "LIMIT", "(1", "-inf", "+inf", "nan", "ip", "bytes",
+	"proto", "10.0.0.1", "2001:db8::1", "yes", "ID", "PATTERN", "FILTERBY", "ACLCAT", "3",
+	"SETNAME", "SAMPLES", "get", "config|get", "|", "a|b|c", "all", "nodes", "2"};
+
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
+/* A row's name and some words, mostly as many as it takes. */
+static void
+add_any(struct respbuf *b, uint32_t *state)
+{
+	const struct command_row *row;
+	unsigned n;
+
+	do {
+		row = &command_rows[dice(state, command_row_count)];
+	} while (strcmp(row->name, "quit") == 0 || strcmp(row->name, "monitor") == 0 ||
+	    strcmp(row->name, "reset") == 0 || strcmp(row->name, "auth") == 0 ||
+	    (row->sub != NULL &&
+		(strcmp(row->sub, "reply") == 0 || strcmp(row->sub, "kill") == 0)));
+	n = (unsigned)abs(row->arity) + (dice(state, 3) == 0 ? dice(state, 5) : 0);
+	if (row->arity < 0 && dice(state, 2) == 0)
+		n += dice(state, 4);
+	if (n < 2)
+		n = row->sub != NULL ? 2 : 1;
+	resp_head(b, '*', n);
+	resp_bulk_text(b, row->name);
+	for (unsigned i = 1; i < n; i++) {
+		if (i == 1 && row->sub != NULL)
+			resp_bulk_text(b, row->sub);
+		else if (dice(state, 50) == 0)
+			resp_bulk(b, "a\0b\r\n%s\xff", 8);
+		else
+			resp_bulk_text(b, words[dice(state, WORDS)]);
+	}
+}
+
+/* Some of anything, in either protocol, in a transaction or not; then all is answered. */
+static void
+test_anything(void **state)
+{
+	uint32_t seed = 20261120;
+	struct respbuf b;
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL);
+	for (unsigned i = 1; i < 8; i++)
+		rig_flow(&r, i);
+	cloud_incr(r.cloud, rig_ip(&r, "10.0.0.1"), "bytesSent", 1);
+	respbuf_init(&b);
+	for (unsigned i = 0; i < 4000; i++) {
+		bool multi = dice(&seed, 3) == 0;
+
+		respbuf_reset(&b);
+		if (dice(&seed, 2) == 0)
+			resp_bytes(&b, "HELLO 3\r\n", 9);
+		if (multi)
+			resp_bytes(&b, "MULTI\r\n", 7);
+		for (unsigned k = dice(&seed, 4); k > 0; k--)
+			add_any(&b, &seed);
+		if (multi)
+			resp_bytes(&b, "EXEC\r\n", 6);
+		resp_bytes(&b, "RESET\r\n", 7);
+		r.alive.limit = dice(&seed, 20) == 0;
+		rig_send(&r, 0, b.buf, b.len);
+		while (strcmp(rig_reply(&r, 0), "+RESET") != 0)
+			;
+		assert_int_equal(r.len[0], 0);
+	}
+	respbuf_clear(&b);
+	rig_close(&r);
+}
+
 int
 main(void)
 {
@@ -727,9 +870,12 @@ main(void)
 	    cmocka_unit_test(test_command),
 	    cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_keys_many),
+	    cmocka_unit_test(test_keys_slowly),
 	    cmocka_unit_test(test_scan),
 	    cmocka_unit_test(test_cursors),
 	    cmocka_unit_test(test_scan_changes),
+	    cmocka_unit_test(test_fields),
+	    cmocka_unit_test(test_anything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

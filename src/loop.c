@@ -221,6 +221,9 @@ loop_advance(struct loop *l)
 	if (l->phase == LOOP_DRAINING)
 		return false;
 	if (!l->held && l->s->config->stay && loop_all(l, WORKER_HOLDING)) {
+		/* as below: what was put before that was read */
+		if (loop_take_flows(l))
+			return true;
 		l->held = true;
 		export_flush(l->s->export);
 	}

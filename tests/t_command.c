@@ -587,7 +587,7 @@ test_keys_many(void **state)
 static void
 test_keys_slowly(void **state)
 {
-	enum { MANY = 60000, TIMES = 5 };
+	enum { MANY = 60000, TIMES = 4 };
 	struct rig r;
 	struct server_stats stats;
 	char addr[64];

@@ -103,7 +103,8 @@ def test_exactly_once(crowd, server, start, tmp_path, fault):
     password = 'a secret' if fault is locked else None
     s = server(password=password, start=fault is not absent)
     (tmp_path / 'password').write_text('a secret\n')
-    r = start(*arguments(crowd, ['--redis', s.address]), '--drain-timeout', 60,
+    speed = 2 if fault is nothing else 1
+    r = start(*arguments(crowd, ['--redis', s.address], speed=speed), '--drain-timeout', 60,
               *['--redis-password-file', tmp_path / 'password'] * bool(password))
     fault(s)
     end = r.wait(75)
@@ -332,6 +333,39 @@ def test_sentinel(crowd, server, sentinel, start):
     found = lossless(r.wait(60), crowd.packets)
     assert found['node_connects'] >= 2
     exact(crowd, b)
+
+
+@pytest.mark.parametrize('why', ['replica', 'password', 'no password', 'rights', 'database', 'full', 'nobody'])
+def test_refused_for_ever(crowd, server, tmp_path, why):
+    """A node that takes nothing: it is said once, the run ends in time, what is left is
+    counted, and no packet is lost."""
+    more = []
+    (tmp_path / 'pw').write_text('x\n')
+    if why == 'replica':
+        s = server('--replicaof', '127.0.0.1', str(free_port(socket.SOCK_STREAM)))
+    elif 'password' in why:
+        s = server(password='another')
+        more = ['--redis-password-file', tmp_path / 'pw'] if why == 'password' else []
+    elif why == 'nobody':
+        s = server(start=False)
+    else:
+        s = server()
+    if why == 'rights':
+        s.client().execute_command('ACL', 'SETUSER', 'probe', 'on', '>x', '~*', '&*', '+@all', '-hincrby')
+        more = ['--redis-user', 'probe', '--redis-password-file', tmp_path / 'pw']
+    elif why == 'database':
+        more = ['--redis-db', 99]
+    elif why == 'full':
+        s.client().config_set('maxmemory', 1000)
+    r = probe(*arguments(crowd, ['--redis', s.address], speed='asap'), '--drain-timeout', 1, *more)
+    found = r.ok().summary.check()
+    assert r.seconds < 1 + 4 * SLOW
+    assert found['packets'] == crowd.packets and found['packets_lost'] == found['posts_lost'] == 0
+    assert found['node_keys_left'] + found['node_batches_left'] > 0
+    said = [line for line in r.text.split('mcprobe: summary')[0].splitlines() if s.address in line]
+    assert 1 <= len(said) <= 4, r.text
+    if why != 'nobody':
+        assert totals(s.client()) == {}
 
 
 # ---- nodes that are none

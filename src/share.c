@@ -28,7 +28,6 @@
 #include "server.h"
 #include "worker.h"
 
-#define TURN_POSTS	4096
 #define SECOND_TICKS	10
 #define HEARTBEAT_TICKS 50 /* 5 s */
 #define HEARTBEAT_TTL_S 15
@@ -442,19 +441,18 @@ share_post(struct share *s, const struct post_head *head, const void *msg)
 	}
 }
 
-bool
-share_posts(struct share *s, struct worker *w)
+unsigned
+share_posts(struct share *s, struct worker *w, uint64_t end)
 {
 	alignas(64) uint8_t msg[POST_MAX];
 	struct post_head head;
-	unsigned n;
+	unsigned n = 0;
 
-	for (n = 0; n < TURN_POSTS; n++) {
-		if (!worker_post(w, &head, msg))
-			return false;
+	while (n < SHARE_POSTS && worker_posts_before(w, end) && worker_post(w, &head, msg)) {
 		share_post(s, &head, msg);
+		n++;
 	}
-	return true;
+	return n;
 }
 
 void

@@ -408,9 +408,9 @@ cloud_set_number(struct cloud *c, struct cloud_key *k, const char *field, uint64
 }
 
 void
-cloud_set_first(struct cloud *c, struct cloud_key *k, const char *field, uint64_t n)
+cloud_set_min(struct cloud *c, struct cloud_key *k, const char *field, uint64_t n)
 {
-	set_number(c, k, field, n, VALUE_FIRST);
+	set_number(c, k, field, n, VALUE_MIN);
 }
 
 void

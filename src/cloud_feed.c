@@ -57,7 +57,7 @@ seen(struct cloud *c, struct cloud_key *k, const struct flowdelta *d)
 
 	v = field_at(c, k, PLACE_SEEN, NAME_FIRST_SEEN);
 	if (v != NULL)
-		value_number(c, k, v, VALUE_FIRST, d->first_us / SECOND);
+		value_number(c, k, v, VALUE_MIN, d->first_us / SECOND);
 	v = field_at(c, k, PLACE_SEEN + 1, NAME_LAST_SEEN);
 	if (v != NULL)
 		value_number(c, k, v, VALUE_MAX, d->last_us / SECOND);

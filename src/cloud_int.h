@@ -99,7 +99,7 @@ const char *names_text(const struct names *, uint32_t id, size_t *len);
 enum value_kind {
 	VALUE_COUNTER, /* HINCRBY */
 	VALUE_NUMBER,  /* HSET */
-	VALUE_FIRST,   /* HSETNX */
+	VALUE_MIN,     /* HSETNX, later HMIN */
 	VALUE_MAX,     /* HSET */
 	VALUE_TEXT,    /* HSET or SET */
 };

@@ -35,7 +35,7 @@ tell_value(struct taker *t, const struct value *v)
 	static const enum cloud_op_kind kind[] = {
 	    [VALUE_COUNTER] = CLOUD_OP_HSET,
 	    [VALUE_NUMBER] = CLOUD_OP_HSET,
-	    [VALUE_FIRST] = CLOUD_OP_HSETNX,
+	    [VALUE_MIN] = CLOUD_OP_HSETNX,
 	    [VALUE_MAX] = CLOUD_OP_HSET,
 	    [VALUE_TEXT] = CLOUD_OP_HSET,
 	};
@@ -44,7 +44,11 @@ tell_value(struct taker *t, const struct value *v)
 		t->op.text = value_string(v, &t->op.len);
 	else
 		t->op.number = v->number;
-	tell(t, t->k->tree->def.type == CLOUD_STRING ? CLOUD_OP_SET : kind[v->kind]);
+	if (v->kind == VALUE_MIN && v->sent && !v->del)
+		tell(t, CLOUD_OP_HMIN); /* the node has one, ours or another probe's */
+	else
+		tell(t, t->k->tree->def.type == CLOUD_STRING ? CLOUD_OP_SET
+							     : kind[v->kind]);
 	t->op.text = NULL;
 	t->op.len = 0;
 	t->wrote = true;

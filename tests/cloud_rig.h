@@ -82,8 +82,8 @@ rig_counter(const struct rig *r, enum counter id)
 static void
 rig_op(void *arg, const struct cloud_op *op)
 {
-	static const char *const name[] = {"HINCRBY", "HSET", "HSETNX", "HDEL", "SET",
-	    "ZINCRBY", "ZTRIM", "EXPIRE", "EXPIRE_IF", "PERSIST", "DEL"};
+	static const char *const name[] = {"HINCRBY", "HSET", "HSETNX", "HMIN", "HDEL",
+	    "SET", "ZINCRBY", "ZTRIM", "EXPIRE", "EXPIRE_IF", "PERSIST", "DEL"};
 	struct rig *r = arg;
 	char *p = r->ops + r->len;
 	size_t room = sizeof(r->ops) - r->len;

@@ -66,13 +66,13 @@ test_fields(void **state)
 	cloud_incr(r->c, k, "a", -7);
 	cloud_set(r->c, k, "t", "short", 5);
 	cloud_set_number(r->c, k, "n", 12);
-	cloud_set_first(r->c, k, "f", 3);
-	cloud_set_first(r->c, k, "f", 2);
+	cloud_set_min(r->c, k, "f", 3);
+	cloud_set_min(r->c, k, "f", 2);
 	cloud_set_max(r->c, k, "m", 8);
 	cloud_set_max(r->c, k, "m", 7);
 	cloud_incr(r->c, k, "zero", 0);
 	assert_string_equal(
-	    rig_show(r, "user.ann"), "a=-2 t=short n=12 f=3 m=8 zero=0");
+	    rig_show(r, "user.ann"), "a=-2 t=short n=12 f=2 m=8 zero=0");
 	cloud_set_max(r->c, k, "m", 9);
 	cloud_incr(r->c, k, "n", 1);
 	cloud_set(r->c, k, "t", "a text that is longer than what fits within", 43);
@@ -349,7 +349,7 @@ test_take(void **state)
 	assert_int_equal(cloud_lag(r->c, 0), 0);
 	cloud_incr(r->c, k, "q", 1);
 	cloud_incr(r->c, k, "q", 2);
-	cloud_set_first(r->c, k, "f", 5);
+	cloud_set_min(r->c, k, "f", 5);
 	cloud_set_max(r->c, k, "m", 6);
 	cloud_set_max(r->c, k, "m", 7);
 	cloud_set(r->c, k, "t", "x", 1);
@@ -372,15 +372,17 @@ test_take(void **state)
 	/* what does not change is not sent */
 	k = rig_key(r, dns, "a");
 	cloud_set(r->c, k, "t", "x", 1);
-	cloud_set_first(r->c, k, "f", 9);
+	cloud_set_min(r->c, k, "f", 9);
 	cloud_set_max(r->c, k, "m", 7);
 	cloud_incr(r->c, k, "q", 0);
 	assert_string_equal(rig_take(r, 0, 100), "");
+	cloud_set_min(r->c, k, "f", 4);
+	assert_string_equal(rig_take(r, 0, 100), "HMIN dns.domain.a f 4\n");
 	/* a field that comes back after its end */
 	cloud_unset(r->c, k, "q");
 	cloud_incr(r->c, k, "q", 4);
 	cloud_unset(r->c, k, "f");
-	cloud_set_first(r->c, k, "f", 9);
+	cloud_set_min(r->c, k, "f", 9);
 	cloud_unset(r->c, k, "t");
 	cloud_set(r->c, k, "t", "y", 1);
 	assert_string_equal(rig_take(r, 0, 100), "HDEL dns.domain.a q 0\n"
@@ -581,7 +583,7 @@ test_rearm(void **state)
 	(void)state;
 	cloud_incr(r->c, k, "q", 3);
 	cloud_set(r->c, k, "t", "x", 1);
-	cloud_set_first(r->c, k, "f", 4);
+	cloud_set_min(r->c, k, "f", 4);
 	cloud_set(r->c, rig_key(r, CLOUD_USER, "ann"), "nas", "1", 1);
 	cloud_put(r->c, rig_ip(r, CLOUD_USER_IP, "10.0.0.1"), "ann", 3);
 	rig_take(r, 0, 99);

@@ -18,12 +18,12 @@ enum field {
 	F_COUNT2,
 	F_NUMBER,
 	F_TEXT,
-	F_FIRST,
+	F_MIN,
 	F_MAX,
 };
 
 static const char *const field_name[FIELDS] = {
-    "count", "count2", "number", "text", "first", "max"};
+    "count", "count2", "number", "text", "min", "max"};
 
 struct mfield {
 	bool on;    /* seen */
@@ -151,12 +151,9 @@ write_field(struct model *m, unsigned kind, struct mkey *k)
 		cloud_set(c, key, field_name[i], text, strlen(text));
 		set(f, n);
 		break;
-	case F_FIRST:
-		cloud_set_first(c, key, field_name[i], (uint64_t)n);
-		if (f->ghost)
-			set(f, f->v);
-		else if (!f->on)
-			set(f, n);
+	case F_MIN:
+		cloud_set_min(c, key, field_name[i], (uint64_t)n);
+		set(f, (f->ghost || f->on) && f->v < n ? f->v : n);
 		break;
 	case F_MAX:
 		cloud_set_max(c, key, field_name[i], (uint64_t)n);
@@ -300,6 +297,10 @@ node_value(struct mkey *k, const struct cloud_op *op)
 		if (!k->n_f[i])
 			k->n_v[i] = op->number;
 		break;
+	case CLOUD_OP_HMIN:
+		if (!k->n_f[i] || op->number < k->n_v[i])
+			k->n_v[i] = op->number;
+		break;
 	case CLOUD_OP_SET:
 		k->n_expire_ms = 0;
 		k->n_marked = k->n_lost = false;
@@ -388,8 +389,8 @@ check_node(const struct model *m, unsigned kind, const struct mkey *k)
 		any_value = true;
 		assert_true(there);
 		assert_true(k->n_f[i]);
-		/* what an earlier life left there is counted on, and stays the first */
-		if (i > F_COUNT2 && i != F_FIRST)
+		/* what an earlier life left there is counted on, and HSETNX leaves it */
+		if (i > F_COUNT2 && i != F_MIN)
 			assert_true(k->n_v[i] == k->f[i].v);
 	}
 	if (!any_value || !there)

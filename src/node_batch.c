@@ -312,6 +312,7 @@ static const struct {
 	HEAD(CLOUD_OP_HINCRBY, "*4\r\n$7\r\nHINCRBY\r\n"),
 	HEAD(CLOUD_OP_HSET, "*4\r\n$4\r\nHSET\r\n"),
 	HEAD(CLOUD_OP_HSETNX, "*4\r\n$6\r\nHSETNX\r\n"),
+	HEAD(CLOUD_OP_HMIN, "*6\r\n$4\r\nEVAL\r\n"),
 	HEAD(CLOUD_OP_HDEL, "*3\r\n$4\r\nHDEL\r\n"),
 	HEAD(CLOUD_OP_SET, "*3\r\n$3\r\nSET\r\n"),
 	HEAD(CLOUD_OP_ZINCRBY, "*4\r\n$7\r\nZINCRBY\r\n"),
@@ -323,7 +324,11 @@ static const struct {
 #undef HEAD
 };
 
-/* Whole, not by its hash: a node may have been flushed. It is rare. */
+/* Whole, not by their hashes: a node may have been flushed. They are rare. */
+static const char hmin[] =
+    "local v = tonumber(redis.call('HGET', KEYS[1], ARGV[1])) "
+    "if v and v <= tonumber(ARGV[2]) then return 0 end "
+    "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])";
 static const char expire_if[] =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then "
     "return redis.call('EXPIRE', KEYS[1], ARGV[2]) end return 0";
@@ -335,6 +340,14 @@ put_value(struct respbuf *b, const struct cloud_op *op)
 		resp_bulk(b, op->text, op->len);
 	else
 		resp_bulk_number(b, op->number);
+}
+
+/* A script and that it has one key. */
+static void
+put_script(struct respbuf *b, const char *script)
+{
+	resp_bulk(b, script, strlen(script));
+	resp_bulk_number(b, 1);
 }
 
 /* Remember to compare the answer to OP, whose key is at KEY. */
@@ -365,10 +378,10 @@ put_op(void *arg, const struct cloud_op *op)
 	struct respbuf *to = &b->bytes;
 
 	resp_bytes(to, batch_heads[op->kind].text, batch_heads[op->kind].len);
-	if (op->kind == CLOUD_OP_EXPIRE_IF) {
-		resp_bulk(to, expire_if, sizeof(expire_if) - 1);
-		resp_bulk_number(to, 1);
-	}
+	if (op->kind == CLOUD_OP_HMIN)
+		put_script(to, hmin);
+	else if (op->kind == CLOUD_OP_EXPIRE_IF)
+		put_script(to, expire_if);
 	resp_bulk(to, op->key, op->key_len);
 	if (op->kind == CLOUD_OP_HINCRBY && op->alive && !to->failed)
 		add_check(b, op, to->len - 2 - op->key_len);
@@ -376,6 +389,7 @@ put_op(void *arg, const struct cloud_op *op)
 	case CLOUD_OP_HINCRBY:
 	case CLOUD_OP_HSET:
 	case CLOUD_OP_HSETNX:
+	case CLOUD_OP_HMIN:
 		resp_bulk(to, op->field, op->field_len);
 		put_value(to, op);
 		break;
@@ -600,10 +614,10 @@ arrived(struct node *n)
 
 	n->up = true;
 	n->up_ms = node_now();
+	node_well(n, false);
 	n->reconnects += n->ever;
 	n->ever = true;
 	n->beat_ms = 0;
-	node_well(n, false);
 	resp_head(b, '*', 2 + (int64_t)n->set->n);
 	resp_bulk_text(b, "SADD");
 	resp_bulk_text(b, "microcloud.nodes");

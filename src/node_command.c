@@ -68,7 +68,9 @@ answer(struct node *n, const char *request, size_t len)
 	char channel[NODE_KEY];
 
 	if (len == 4 && memcmp(request, "BEAT", 4) == 0) {
-		n->beat_ms = 0;
+		/* however often it is asked */
+		if (n->beat_ms > n->beaten_ms + s->times.look / 2)
+			n->beat_ms = n->beaten_ms + s->times.look / 2;
 		node_turn(n);
 		return;
 	}

@@ -77,7 +77,7 @@ node_event_turn(struct node *n)
 	struct respbuf *b;
 	unsigned count = 0;
 
-	if (n->state != NODE_READY || !n->up)
+	if (n->state != NODE_READY || !n->up || n->nwants > NODE_WANTS / 2)
 		return;
 	b = node_say(n);
 	while ((e = STAILQ_FIRST(&n->events)) != NULL && e->after <= n->covered &&

@@ -168,8 +168,9 @@ node_beat_turn(struct node *n)
 		say_bye(n);
 		return;
 	}
-	if (now < n->beat_ms)
+	if (now < n->beat_ms || n->nwants > NODE_WANTS / 2)
 		return;
+	n->beaten_ms = now;
 	n->beat_ms = now + s->times.beat;
 	beat_make(&beat, n);
 	node_key(key, sizeof(key), n->id, "");

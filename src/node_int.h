@@ -41,7 +41,7 @@
 #define NODE_REPLY_ITEMS  65536	    /* of an array in it */
 #define NODE_ID		  224 /* --probe-id, "-", a number */
 #define NODE_KEY	  (NODE_ID + 48)
-#define NODE_WANTS	  64
+#define NODE_WANTS	  64 /* of a transaction six; heartbeats and events leave half free */
 #define NODE_ERROR	  160
 
 struct bufferevent;
@@ -250,6 +250,7 @@ struct node {
 	bool gone;	      /* the heartbeat was removed: the end */
 	bool bye;	      /* is being removed */
 	uint64_t beat_ms;     /* next heartbeat */
+	uint64_t beaten_ms;   /* the last one */
 	uint64_t waiting_ms;  /* since when keys wait; 0: none do */
 	struct node_batch batch;
 

@@ -86,7 +86,7 @@ node_well(struct node *n, bool writes)
 	if (n->trouble == NODE_FINE || (n->trouble >= NODE_FULL && !writes))
 		return;
 	n->trouble = NODE_FINE;
-	log_info("node %s: is back", n->text);
+	log_info("node %s: is %s", n->text, n->ever ? "back" : "there");
 }
 
 /* MS, give or take a quarter: probes should not come all at once. */
@@ -228,8 +228,7 @@ node_expect(struct node *n, enum node_want kind, unsigned count)
 		n->want[last].n += count;
 		return;
 	}
-	/* a heartbeat each few seconds and what follows a transaction, and silence is
-	   punished before that fills the ring */
+	/* who may go on without an answer looks whether half of the ring is free */
 	if (n->nwants == NODE_WANTS)
 		abort();
 	last = (last + 1) % NODE_WANTS;

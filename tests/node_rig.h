@@ -36,7 +36,9 @@
 #include "node_int.h"
 
 #define RIG_KEYS 300
+#ifndef PATIENCE
 #define PATIENCE 20000 /* ms until a test gives up */
+#endif
 #define UNUSED	 __attribute__((unused))
 
 static struct event_base *base;
@@ -140,7 +142,13 @@ tell_all_kinds(cloud_op_cb *cb, void *arg)
 		{CLOUD_OP_HSET, KEY("kinds"), FIELD("a"), TEXT("x \r\n y")},
 		{CLOUD_OP_HSET, KEY("kinds"), FIELD("b"), .number = -5},
 		{CLOUD_OP_HSETNX, KEY("kinds"), FIELD("b"), .number = 7},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("b"), .number = -4},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("d"), .number = 9},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("d"), .number = 8},
 		{CLOUD_OP_HSET, KEY("kinds"), FIELD("c"), TEXT("")},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("least"), .number = 1700000000},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("least"), .number = 1600000000},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("least"), .number = 1650000000},
 		{CLOUD_OP_HDEL, KEY("kinds"), FIELD("a")},
 		{CLOUD_OP_SET, KEY("user.ip.1"), TEXT("anna")},
 		{CLOUD_OP_SET, KEY("user.ip.2"), TEXT("berta")},

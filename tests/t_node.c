@@ -36,6 +36,8 @@ test_batches(void **state)
 	assert_answer(s, NULL, "HGET kinds a");
 	assert_answer(s, "-5", "HGET kinds b");
 	assert_answer(s, "", "HGET kinds c");
+	assert_answer(s, "1600000000", "HGET kinds least");
+	assert_answer(s, "8", "HGET kinds d");
 	assert_int_equal(ask_number(s, "TTL kinds"), -1);
 	assert_in_range(ask_number(s, "TTL user.ip.1"), 55, 60);
 	assert_int_equal(ask_number(s, "TTL user.ip.2"), -1);

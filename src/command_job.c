@@ -6,8 +6,12 @@
  */
 #include <event2/event.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "clock.h"
 #include "command_int.h"
+
+#define EXEC_US 2000
 
 void
 reply_too_many(struct client *client)
@@ -165,15 +169,25 @@ job_page(struct job *j, uint64_t position)
 }
 
 /*
- * EXEC: the commands kept since MULTI, one after the other; one that waits holds the rest.
+ * EXEC: the commands kept since MULTI, one after the other; one that waits holds the rest,
+ * and so does a turn that took too long: others are served before the next.
  */
 struct exec {
 	struct commands *c;
 	struct client *client;
 	unsigned at;
 	struct job *job; /* of the command that waits; NULL: none */
+	struct event *timer; /* owned, NULL: none yet */
 	bool waits, busy, gone;
 };
+
+static void
+exec_free(struct exec *e)
+{
+	if (e->timer != NULL)
+		event_free(e->timer);
+	free(e);
+}
 
 void
 exec_wait(struct exec *e, struct job *j)
@@ -191,7 +205,7 @@ exec_gone(void *arg)
 		job_gone(e->job);
 	e->job = NULL;
 	if (!e->busy)
-		free(e);
+		exec_free(e);
 }
 
 static void
@@ -211,27 +225,58 @@ exec_next(struct exec *e)
 	command_execute(&call);
 }
 
+static void
+exec_waits(struct exec *e)
+{
+	if (!e->waits)
+		client_wait(e->client, exec_gone, e);
+	e->waits = true;
+}
+
+static void
+on_exec(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	exec_continue(arg);
+}
+
+/* The rest in the next turn. False: no memory for that. */
+static bool
+exec_again(struct exec *e)
+{
+	static const struct timeval now = {0, 0};
+
+	if (e->timer == NULL)
+		e->timer = evtimer_new(e->c->setup.base, on_exec, e);
+	if (e->timer == NULL || evtimer_add(e->timer, &now) == -1)
+		return false;
+	exec_waits(e);
+	return true;
+}
+
 void
 exec_continue(struct exec *e)
 {
+	uint64_t until = clock_us(CLOCK_MONOTONIC) + EXEC_US;
 	struct client *client = e->client;
-	bool waits;
+	bool waits, again = false;
 
 	e->busy = true;
-	while (!e->gone && e->job == NULL && e->at < client_multi_count(client)) {
+	while (!again && !e->gone && e->job == NULL && e->at < client_multi_count(client)) {
 		exec_next(e);
-		if (e->job != NULL && !e->waits) {
-			e->waits = true;
-			client_wait(client, exec_gone, e);
-		}
+		if (e->job != NULL)
+			exec_waits(e);
+		else if (clock_us(CLOCK_MONOTONIC) >= until)
+			again = exec_again(e);
 	}
 	e->busy = false;
-	if (e->job != NULL)
+	if (e->job != NULL || again)
 		return;
 	waits = e->waits && !e->gone;
 	if (!e->gone)
 		client_multi_end(client);
-	free(e);
+	exec_free(e);
 	if (waits)
 		client_done(client);
 }

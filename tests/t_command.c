@@ -208,6 +208,39 @@ test_multi(void **state)
 	rig_close(&r);
 }
 
+/* One that takes long lets others be served in between, and ends with its client. */
+static void
+test_multi_long(void **state)
+{
+	enum { LONG = 200, WORDS = 60 };
+	char request[16 + 8 * WORDS] = "CONFIG GET";
+	struct rig r;
+
+	(void)state;
+	for (unsigned i = 0; i < WORDS; i++)
+		strcat(request, " *?zz1*");
+	rig_open(&r, NULL);
+	rig_connect(&r, 1);
+	rig_connect(&r, 2);
+	for (unsigned client = 0; client < 2; client++) {
+		assert_string_equal(ask_as(&r, client, "MULTI"), "+OK");
+		for (unsigned i = 0; i < LONG; i++)
+			assert_string_equal(ask_as(&r, client, request), "+QUEUED");
+	}
+	assert_int_equal(write(r.fd[0], "EXEC\r\n", 6), 6);
+	assert_int_equal(write(r.fd[1], "EXEC\r\n", 6), 6);
+	assert_int_equal(write(r.fd[2], "CLIENT KILL ID 2\r\n", 18), 18);
+	while (!rig_take(&r, 2))
+		event_base_loop(r.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	assert_string_equal(rig_reply(&r, 2), ":1");
+	rig_take(&r, 0);
+	assert_true(r.len[0] < 4 * LONG); /* not all yet */
+	assert_true(rig_is_closed(&r, 1));
+	assert_int_equal(strlen(rig_reply(&r, 0)), 4 * LONG); /* [[], [], ...] */
+	assert_string_equal(ask_as(&r, 0, "PING"), "+PONG");
+	rig_close(&r);
+}
+
 /* Live flows in a transaction wait, one after the other; the client may go meanwhile. */
 static void
 test_multi_flows(void **state)
@@ -621,6 +654,7 @@ main(void)
 	    cmocka_unit_test(test_client),
 	    cmocka_unit_test(test_writes),
 	    cmocka_unit_test(test_multi),
+	    cmocka_unit_test(test_multi_long),
 	    cmocka_unit_test(test_multi_flows),
 	    cmocka_unit_test(test_questions),
 	    cmocka_unit_test(test_pubsub),

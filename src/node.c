@@ -292,8 +292,8 @@ nodes_publish(void *arg, const char *channel, size_t clen, const void *msg, size
 bool
 node_idle(const struct node *n)
 {
-	return n->batch.state == NODE_BATCH_NONE && n->nevents == 0 && n->events_owed == 0 &&
-	    cloud_waiting(n->set->cloud, n->index) == 0;
+	return n->batch.state == NODE_BATCH_NONE && n->nevents == 0 &&
+	    n->events_owed == 0 && cloud_waiting(n->set->cloud, n->index) == 0;
 }
 
 void
@@ -349,8 +349,8 @@ nodes_end(struct nodes *s)
 		if (n->batch.state != NODE_BATCH_NONE)
 			counter_inc(s->s.counters, COUNTER_NODE_BATCHES_LEFT);
 		if (keys > 0 || n->batch.state != NODE_BATCH_NONE)
-			log_warn("node %s: it has not taken %" PRIu64 " keys and %d batches: %s",
-			    n->text, keys,
+			log_warn("node %s: it has not taken %" PRIu64
+				 " keys and %d batches: %s", n->text, keys,
 			    n->batch.state != NODE_BATCH_NONE,
 			    n->error[0] != '\0' ? n->error : "no time");
 	}
@@ -374,14 +374,16 @@ line(struct respbuf *b, const char *fmt, ...)
 	va_end(ap);
 	if (len < 0)
 		return;
-	resp_bytes(b, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+	resp_bytes(b, text,
+	    (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
 	resp_bytes(b, "\r\n", 2);
 }
 
 static const char *
 state_name(const struct node *n)
 {
-	if (n->due_ms > node_now() && n->state != NODE_READY && n->state != NODE_CLAIMING)
+	if (n->due_ms > node_now() && n->state != NODE_READY &&
+	    n->state != NODE_CLAIMING)
 		return "waiting";
 	switch (n->state) {
 	case NODE_WAITING:

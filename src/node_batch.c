@@ -2,29 +2,31 @@
 /*
  * node_batch.c -- exactly once.
  *
- * A batch is one transaction that also sets the number, probe.<id>.seq = <instance>:<n>.
- * The connection WATCHes the number's key all the time, so a transaction is refused by the
- * server if anybody wrote that key since. After a reconnect the new connection
+ * A batch is one transaction that also sets the number, probe.<id>.seq =
+ * <instance>:<n>. The connection WATCHes the number's key all the time, so a
+ * transaction is refused by the server if anybody wrote that key since. After a
+ * reconnect the new connection
  *
  *	WATCH, read the number; MULTI, write it back as it was, EXEC; WATCH, read again
  *
  * and by writing it fences off: what the old connection sent and the server has not
- * executed yet (it sits in a buffer, on the way, in a stopped process) is refused when it
- * comes to be executed, whenever that is. So the number read is the last word: it is the
- * batch's, then the batch is done, or it is not, then the same bytes go again.
+ * executed yet (it sits in a buffer, on the way, in a stopped process) is refused when
+ * it comes to be executed, whenever that is. So the number read is the last word: it is
+ * the batch's, then the batch is done, or it is not, then the same bytes go again.
  *
  *	old connection	...  MULTI ops SET n EXEC  ~~~~~~~~~~~~~~~~~~~~~~~~~~> EXEC: nil
- *	new connection			WATCH GET(n-1) MULTI SET(n-1) EXEC  MULTI ops SET n EXEC
+ *	new connection		WATCH GET(n-1) MULTI SET(n-1) EXEC  MULTI ops SET n EXEC
  *
- * The number is read again behind each WATCH: nobody came between the transaction before
- * and it.
+ * The number is read again behind each WATCH: nobody came between the transaction
+ * before and it.
  *
- * A number of another instance is our predecessor's, or an intruder's (node_identity.c).
- * Who writes over it leaves it in probe.<id>.seq.<instance> for an hour, within the same
- * fence: should its owner be alive and in doubt, there it still learns what was committed.
+ * A number of another instance is our predecessor's, or an intruder's
+ * (node_identity.c). Who writes over it leaves it in probe.<id>.seq.<instance> for an
+ * hour, within the same fence: should its owner be alive and in doubt, there it still
+ * learns what was committed.
  *
- * MULTI is answered in the fence before any batch is sent, so a batch's commands are never
- * executed one by one because a server does not know or allow it.
+ * MULTI is answered in the fence before any batch is sent, so a batch's commands are
+ * never executed one by one because a server does not know or allow it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -62,8 +64,8 @@ number_of(const char *value, const char *instance, uint64_t *number)
 	return *end == '\0' && end != value + len + 1 && errno == 0;
 }
 
-/* The key where an overwritten number of VALUE's instance is kept. False: VALUE is of no
- * instance. NUMBER is borrowed from VALUE. */
+/* The key where an overwritten number of VALUE's instance is kept. False: VALUE is of
+ * none. NUMBER is borrowed from VALUE. */
 static bool
 past_key(const char *id, const char *value, char *to, size_t size, const char **number)
 {
@@ -174,7 +176,8 @@ is_there(const struct node *n, const char *value, const char *past)
 {
 	uint64_t number;
 
-	return (number_of(value, n->set->instance, &number) && number == n->batch.number) ||
+	return (number_of(value, n->set->instance, &number) &&
+		   number == n->batch.number) ||
 	    strtoull(past, NULL, 10) == n->batch.number;
 }
 
@@ -183,8 +186,8 @@ static void
 rolled_back(struct node *n)
 {
 	if (n->rollbacks++ == 0)
-		log_warn("node %s: has lost what it had acknowledged; what is not a counter "
-			 "is sent again", n->text);
+		log_warn("node %s: has lost what it had acknowledged; what is not a "
+			 "counter is sent again", n->text);
 	cloud_rearm_all(n->set->cloud, n->index);
 }
 
@@ -241,7 +244,8 @@ node_fence_read(struct node *n, const redisReply *r)
 {
 	char value[sizeof(n->known)] = "", past[24] = "";
 
-	if (n->refusal != NODE_FINE || r->type != REDIS_REPLY_ARRAY || r->elements != 2) {
+	if (n->refusal != NODE_FINE || r->type != REDIS_REPLY_ARRAY ||
+	    r->elements != 2) {
 		node_refused(n, r);
 		return;
 	}
@@ -365,8 +369,8 @@ add_check(struct node_batch *b, const struct cloud_op *op, size_t key)
 		b->check = v;
 		b->checks_cap = cap;
 	}
-	v[b->nchecks++] = (struct node_check){b->ops, (uint32_t)key, (uint32_t)op->key_len,
-		op->number};
+	v[b->nchecks++] = (struct node_check){b->ops, (uint32_t)key,
+		(uint32_t)op->key_len, op->number};
 }
 
 /* cloud_op_cb */
@@ -504,7 +508,8 @@ send_batch(struct node *n)
 	b->state = NODE_BATCH_SENT;
 	n->refusal = NODE_FINE;
 	node_words(out, "MULTI", NULL);
-	if (!node_conn_write(&n->conn, out, 0) || !node_conn_write(&n->conn, &b->bytes, 0)) {
+	if (!node_conn_write(&n->conn, out, 0) ||
+	    !node_conn_write(&n->conn, &b->bytes, 0)) {
 		node_lost(n, "no memory");
 		return;
 	}

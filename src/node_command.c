@@ -6,9 +6,9 @@
  *	mcprobe.cmd.all		to all
  *	watch.changed		the lists of what is watched have changed
  *
- * A request is plain text, and so is its answer, published on mcprobe.reply.<id> through
- * the write channel of the same node. BEAT is answered by a heartbeat: who wants to be
- * called <id> asks with it whether somebody is (node_identity.c).
+ * A request is plain text, and so is its answer, published on mcprobe.reply.<id>
+ * through the write channel of the same node. BEAT is answered by a heartbeat: who
+ * wants to be called <id> asks with it whether somebody is (node_identity.c).
  */
 #include <stdio.h>
 #include <stdlib.h>

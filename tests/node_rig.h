@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * node_rig.h -- what tests of the node room use: a key tree that is only a table, so that
- * every sum is known; redis-server processes of their own, on sockets in a folder of their
- * own; and a relay that holds bytes back.
+ * node_rig.h -- what tests of the node room use: a key tree that is only a table, so
+ * that every sum is known; redis-server processes of their own, on sockets in a folder
+ * of their own; and a relay that holds bytes back.
  */
 #ifndef NODE_RIG_H
 #define NODE_RIG_H
@@ -45,8 +45,8 @@ static struct event_base *base;
 static char folder[64];
 
 /*
- * The key tree: keys "k.<i>", hashes with a counter "n", a text "last" and, sometimes, all
- * other kinds of ops.
+ * The key tree: keys "k.<i>", hashes with a counter "n", a text "last" and, sometimes,
+ * all other kinds of ops.
  */
 struct rig_key {
 	char name[24];
@@ -458,7 +458,8 @@ struct probe {
 };
 
 static UNUSED void
-probe_beat(void *arg, void (*put)(void *to, const char *field, const char *value), void *to)
+probe_beat(void *arg, void (*put)(void *to, const char *field, const char *value),
+    void *to)
 {
 	struct probe *p = arg;
 
@@ -476,6 +477,9 @@ probe_command(void *arg, const char *request, size_t len, struct respbuf *reply)
 
 /* Where to: "unix:PATH", or "HOST:PORT". */
 static UNUSED void
+probe_node(struct probe *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void
 probe_node(struct probe *p, const char *fmt, ...)
 {
 	unsigned n = p->config.redis.n++;
@@ -792,8 +796,8 @@ relay_end(struct relay *r)
 }
 
 /*
- * A server that says what the test wants: each line of a script is an answer to a command,
- * in order, on every connection; after the last line it is silent.
+ * A server that says what the test wants: each line of a script is an answer to a
+ * command, in order, on every connection; after the last line it is silent.
  */
 struct actor {
 	char path[96];

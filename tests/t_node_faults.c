@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_node_faults.c -- exactly once, whatever happens to the node or to what lies between:
- * killed, stopped, cut off, full, locked, a replica, taken over by another.
+ * t_node_faults.c -- exactly once, whatever happens to the node or to what lies
+ * between: killed, stopped, cut off, full, locked, a replica, taken over by another.
  */
 #include "node_rig.h"
 
@@ -21,7 +21,7 @@ start_probe(struct probe *p, const char *id, const char *path)
 	probe_start(p);
 }
 
-/* Behind a relay: which cannot pass on the question at the start, being of this process. */
+/* Behind a relay: being of this process it cannot pass on the question at the start. */
 static void
 make_behind(struct probe *p, const struct relay *r)
 {
@@ -125,7 +125,7 @@ test_hung_up(void **state)
 	probe_free(&p);
 }
 
-/* A stopped server swallows bytes and connections; all of it is executed when it goes on. */
+/* A stopped server swallows bytes and connections; it executes all when it goes on. */
 static void
 test_stopped(void **state)
 {
@@ -202,7 +202,7 @@ test_late_batch(void **state)
 	relay_end(&r);
 }
 
-/* The same, but the old batch comes between the new connection's reading and its fence. */
+/* The old batch comes between the new connection's reading and its fence. */
 static void
 test_batch_in_between(void **state)
 {
@@ -460,8 +460,8 @@ test_intruder(void **state)
 }
 
 /*
- * A batch was committed, its answer lost, and before we were back another probe wrote over
- * the number. It left ours where we find it.
+ * A batch was committed, its answer lost, and before we were back another probe wrote
+ * over the number. It left ours where we find it.
  */
 static void
 test_intruder_in_doubt(void **state)
@@ -612,7 +612,8 @@ test_nonsense(void **state)
 }
 
 /*
- * A server of which only the answers to a batch are out of order: PHASE says what is wrong.
+ * A server of which only the answers to a batch are out of order: PHASE says what is
+ * wrong.
  */
 struct play {
 	unsigned queued, phase;
@@ -651,7 +652,7 @@ end_of_transaction(struct play *s)
 	if (s->batch) {
 		switch (s->phase++) {
 		case 0:
-			return "-EXECABORT Transaction discarded because of: BUSY script\r\n";
+			return "-EXECABORT Transaction discarded because of: BUSY\r\n";
 		case 1: /* as old servers do it */
 			s->in_multi = true;
 			return "-OOM command not allowed\r\n";
@@ -789,7 +790,8 @@ test_flood(void **state)
 	relay_start(&r, s->path);
 	make_behind(&p, &r);
 	nodes_start(p.nodes);
-	RUN_UNTIL(ask_number(s, "PUBLISH mcprobe.cmd.p1 x") == 1 && C(&p, NODE_EVENTS) > 0);
+	RUN_UNTIL(ask_number(s, "PUBLISH mcprobe.cmd.p1 x") == 1 &&
+	    C(&p, NODE_EVENTS) > 0);
 	nodes_times(p.nodes)->look = 0;
 	nodes_times(p.nodes)->ack = 300;
 	r.trap = "HINCRBY";
@@ -853,7 +855,8 @@ test_sentinels(void **state)
 	tell_server(new, "REPLICAOF 127.0.0.1 %d", old->port);
 	memset(list, 0, sizeof(list));
 	for (i = 0; i < 3; i++) {
-		actor_start(&a[i], (char[]){(char)('x' + i), '\0'}, sentinel_answer, &s[i]);
+		actor_start(&a[i], (char[]){(char)('x' + i), '\0'}, sentinel_answer,
+		    &s[i]);
 		list[i].path = list[i].text = a[i].path;
 	}
 	list[3] = list[2];

@@ -169,8 +169,8 @@ job_page(struct job *j, uint64_t position)
 }
 
 /*
- * EXEC: the commands kept since MULTI, one after the other; one that waits holds the rest,
- * and so does a turn that took too long: others are served before the next.
+ * EXEC: the commands kept since MULTI, one after the other; one that waits holds the
+ * rest, and so does a turn that took too long: others are served before the next.
  */
 struct exec {
 	struct commands *c;
@@ -263,7 +263,8 @@ exec_continue(struct exec *e)
 	bool waits, again = false;
 
 	e->busy = true;
-	while (!again && !e->gone && e->job == NULL && e->at < client_multi_count(client)) {
+	while (!again && !e->gone && e->job == NULL &&
+	    e->at < client_multi_count(client)) {
 		exec_next(e);
 		if (e->job != NULL)
 			exec_waits(e);

@@ -231,7 +231,8 @@ alive_answers(struct alive *a)
 
 	for (i = 0; i < a->n; i++) {
 		w = a->workers[a->next];
-		a->next = (a->next + 1) % a->n; /* the next call begins with the next one */
+		/* the next call begins with the next one */
+		a->next = (a->next + 1) % a->n;
 		while (w != NULL && (c = worker_answer(w)) != NULL) {
 			alive_back(a, c);
 			if (clock_us(CLOCK_MONOTONIC) >= until)

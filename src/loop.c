@@ -65,8 +65,8 @@ enum loop_phase {
 
 /*
  * What may be taken of a worker: flows that had ended when its posts went as far as
- * POSTS, once these are taken. More posts do not put the flows off: a subscriber to news
- * of flows must not cost the flows themselves.
+ * POSTS, once these are taken. More posts do not put the flows off: a subscriber to
+ * news of flows must not cost the flows themselves.
  */
 struct round {
 	uint32_t ended;
@@ -279,8 +279,8 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!more)
 		more = loop_advance(l);
-	/* a timer, though it is due: an event that activates itself runs again before the
-	   loop looks at sockets, signals and the tick */
+	/* a timer, though it is due: an event that activates itself runs again before
+	   the loop looks at sockets, signals and the tick */
 	if (more)
 		event_add(l->resume, &now);
 }

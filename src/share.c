@@ -448,7 +448,8 @@ share_posts(struct share *s, struct worker *w, uint64_t end)
 	struct post_head head;
 	unsigned n = 0;
 
-	while (n < SHARE_POSTS && worker_posts_before(w, end) && worker_post(w, &head, msg)) {
+	while (n < SHARE_POSTS && worker_posts_before(w, end) &&
+	    worker_post(w, &head, msg)) {
 		share_post(s, &head, msg);
 		n++;
 	}

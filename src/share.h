@@ -46,8 +46,8 @@ int		 share_start(struct share *);
 
 /* Ten times a second; FROZEN: time stands still (--stay, the file has ended). */
 void		 share_tick(struct share *, bool frozen);
-/* Take what W has posted before END (worker_posts_end()), SHARE_POSTS at a time: how many
- * it were. All of them are taken before flows that had ended by then (worker.h). */
+/* Take what W has posted before END (worker_posts_end()), SHARE_POSTS at a time: how
+ * many it were. All of them are taken before flows that had ended by then (worker.h). */
 #define SHARE_POSTS 512
 unsigned	 share_posts(struct share *, struct worker *w, uint64_t end);
 /* F ended; before it goes home to W. */

@@ -261,7 +261,8 @@ cloud_rearm_all(struct cloud *c, unsigned node)
  * Redis servers
  */
 struct server {
-	char name[16], path[96]; /* its socket */
+	char name[16], path[96]; /* its socket, */
+	char dir[80];		 /* its folder */
 	int port;		 /* 0: none */
 	const char *argv[40];
 	pid_t pid;
@@ -280,6 +281,18 @@ free_port(void)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
 	close(fd);
 	return ntohs(sin.sin_port);
+}
+
+/* With another 10000 above it, for the bus of a cluster. */
+static UNUSED int
+free_cluster_port(void)
+{
+	int port;
+
+	do
+		port = free_port();
+	while (port > 55535);
+	return port;
 }
 
 static void
@@ -335,17 +348,18 @@ server_start(struct server *s, const char *name, int port, ...)
 	static char ports[8][8];
 	static unsigned next;
 	char *text = ports[next++ % 8];
-	unsigned n = 0;
+	unsigned n = 1;
 	const char *word;
 	va_list ap;
 
 	memset(s, 0, sizeof(*s));
+	s->argv[0] = "redis-server";
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->path, sizeof(s->path), "%s/%s.sock", folder, name);
+	snprintf(s->dir, sizeof(s->dir), "%s/%s", folder, name);
+	mkdir(s->dir, 0700);
 	s->port = port;
 	snprintf(text, 8, "%d", port);
-	for (word = "redis-server"; word != NULL; word = NULL)
-		s->argv[n++] = word;
 	s->argv[n++] = "--port";
 	s->argv[n++] = text;
 	s->argv[n++] = "--bind";
@@ -353,11 +367,9 @@ server_start(struct server *s, const char *name, int port, ...)
 	s->argv[n++] = "--unixsocket";
 	s->argv[n++] = s->path;
 	s->argv[n++] = "--dir";
-	s->argv[n++] = folder;
+	s->argv[n++] = s->dir;
 	s->argv[n++] = "--save";
 	s->argv[n++] = "";
-	s->argv[n++] = "--appenddirname";
-	s->argv[n++] = s->name;
 	va_start(ap, port);
 	while ((word = va_arg(ap, const char *)) != NULL && n < 39)
 		s->argv[n++] = word;

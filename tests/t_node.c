@@ -229,7 +229,7 @@ test_refused_at_start(void **state)
 	char err[256] = "";
 
 	(void)state;
-	server_start(s, "a", 0, "--cluster-enabled", "yes", NULL);
+	server_start(s, "a", free_cluster_port(), "--cluster-enabled", "yes", NULL);
 	probe_init(&p, "p1");
 	probe_node(&p, "unix:%s/nobody", folder); /* is no mistake */
 	probe_node(&p, "unix:%s", s->path);
@@ -272,7 +272,7 @@ test_cluster_later(void **state)
 	probe_init(&p, "p1");
 	probe_node(&p, "unix:%s/a.sock", folder);
 	probe_start(&p);
-	server_start(s, "a", 0, "--cluster-enabled", "yes", NULL);
+	server_start(s, "a", free_cluster_port(), "--cluster-enabled", "yes", NULL);
 	cloud_add(&p.cloud, 1, 1);
 	RUN_UNTIL(p.nodes->v[0].trouble == NODE_CLUSTER);
 	run_ms(200);

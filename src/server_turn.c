@@ -300,6 +300,7 @@ client_turn(struct client *c)
 			client_flush(c);
 	}
 	c->turning = false;
+	pubsub_tell(c->server);
 	if (!c->dead)
 		client_flush(c);
 	client_arm(c);

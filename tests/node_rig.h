@@ -2,7 +2,8 @@
 /*
  * node_rig.h -- what tests of the node room use: a key tree that is only a table, so
  * that every sum is known; redis-server processes of their own, on sockets in a folder
- * of their own; and a relay that holds bytes back.
+ * of their own; and a relay that holds bytes back. Longer than 800 lines: two programs
+ * need all of it.
  */
 #ifndef NODE_RIG_H
 #define NODE_RIG_H

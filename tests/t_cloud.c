@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* t_cloud.c -- the key tree, one promise of its header after the other. */
+/*
+ * t_cloud.c -- the key tree, one promise of its header after the other. Longer than 800
+ * lines: the header promises that much.
+ */
 #include "cloud_rig.h"
 
 #define DNS "dns.domain."

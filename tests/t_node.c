@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * t_node.c -- nodes that behave: what is written, under which name, events, commands.
- * What happens when they do not is in t_node_faults.c.
+ * What happens when they do not is in t_node_faults.c. Longer than 800 lines: one list
+ * of tests of one rig.
  */
 #include "node_rig.h"
 

@@ -2,6 +2,7 @@
 /*
  * t_node_faults.c -- exactly once, whatever happens to the node or to what lies
  * between: killed, stopped, cut off, full, locked, a replica, taken over by another.
+ * Longer than 800 lines: each fault is a story with its servers.
  */
 #include "node_rig.h"
 

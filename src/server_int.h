@@ -51,7 +51,7 @@ struct server_limits {
 	unsigned auth_ms;  /* after a wrong password nothing is read for so long */
 	unsigned close_ms; /* to take what is still waiting for a client that leaves */
 	unsigned linger_ms; /* to read it and close from its side */
-	unsigned half_ms; /* a client that sends no more is answered for so long */
+	unsigned half_ms; /* who sends no more waits so long for more of an answer */
 };
 
 struct listener {
@@ -129,7 +129,7 @@ struct client {
 	bool closing;	/* when all is written */
 	bool lingering; /* all is written, it is to close too */
 	size_t discarded; /* while LINGERING */
-	unsigned half_closed; /* ticks in which it was seen so */
+	unsigned half_closed; /* ticks it was seen so since it was written to */
 	void (*gone)(void *);
 	void *gone_arg;
 	/* output */

@@ -68,8 +68,8 @@ channel_find(
 }
 
 /*
- * Whoever wants to know is told once of all that a turn, or the end of clients, changed:
- * what they do then costs a comparison with each pattern.
+ * Whoever wants to know is told once of all that a turn, or the end of clients, has
+ * changed: what they do then costs a comparison with each pattern.
  */
 static void
 interest_changed(struct server *s)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_server.c -- clients that come, ask, misbehave, are slow, wait and go. Longer than 800
- * lines: each does it in another way.
+ * t_server.c -- clients that come, ask, misbehave, are slow, wait and go.
  */
 #include "server_rig.h"
 
@@ -668,6 +667,52 @@ test_wait_unread(void **state)
 	close(other);
 }
 
+/* A client that sends no more, with a long answer: as long as some of it comes. */
+static void
+test_half_closed(void **state)
+{
+	static char block[1 << 20], got[sizeof(block) + 13];
+	struct client *reader;
+	int fd, other, i;
+
+	(void)state;
+	start();
+	server->limits.tick_ms = 5;
+	server->limits.half_ms = 3600 * 1000;
+	fd = dial();
+	say(fd, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	reader = commands.waiting;
+	shutdown(fd, SHUT_WR);
+	WAIT_FOR(reader->half_closed > 20);
+	reply_ok(reader);
+	hear(fd, "+OK\r\n");
+	assert_true(reader->half_closed < 10);
+	/* nor does it count while it has to read; another that waits is the clock */
+	memset(block, 'x', sizeof(block));
+	for (i = 0; i < 16; i++) /* more than the sockets take */
+		reply_bulk(reader, block, sizeof(block));
+	other = dial();
+	commands.waiting = NULL;
+	say(other, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	server->limits.half_ms = 100;
+	shutdown(other, SHUT_WR);
+	hear_end(other);
+	WAIT_FOR(commands.gone == 1);
+	server->limits.half_ms = 3600 * 1000;
+	for (i = 0; i < 16; i++) {
+		hear(fd, "$1048576\r\n");
+		assert_int_equal(hear_bytes(fd, got, sizeof(block) + 2),
+		    sizeof(block) + 2);
+		assert_memory_equal(got, block, sizeof(block));
+	}
+	client_done(reader);
+	hear_end(fd);
+	assert_int_equal(commands.gone, 1);
+	assert_int_equal(counted(COUNTER_RESP_CUT_OFF), 0);
+}
+
 static void
 test_kill_self(void **state)
 {
@@ -899,6 +944,7 @@ main(void)
 	    TEST(test_wait),
 	    TEST(test_gone),
 	    TEST(test_wait_unread),
+	    TEST(test_half_closed),
 	    TEST(test_kill_self),
 	    TEST(test_multi),
 	    TEST(test_line),

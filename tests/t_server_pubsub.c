@@ -158,7 +158,8 @@ test_interest(void **state)
 static void
 test_interest_once(void **state)
 {
-	static const char confirmed[] = "*3\r\n$9\r\nsubscribe\r\n$4\r\nlate\r\n:1\r\n";
+	static const char confirmed[] =
+	    "*3\r\n$9\r\nsubscribe\r\n$4\r\nlate\r\n:1\r\n";
 	char text[4096], name[16], want[64];
 	size_t len;
 	unsigned i, k;

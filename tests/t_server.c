@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_server.c -- clients that come, ask, misbehave, are slow, wait and go.
+ * t_server.c -- clients that come, ask, misbehave, are slow, wait and go. Longer than 800
+ * lines: each does it in another way.
  */
 #include "server_rig.h"
 

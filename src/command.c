@@ -451,7 +451,8 @@ commands_new(const struct commands_setup *setup)
 	c->setup = *setup;
 	c->sorted = calloc(command_row_count, sizeof(*c->sorted));
 	c->cursors = cursors_new();
-	if (c->sorted == NULL || c->cursors == NULL || !choose_fields(c) || !make_ids(c)) {
+	if (!asking_open(c) || c->sorted == NULL || c->cursors == NULL ||
+	    !choose_fields(c) || !make_ids(c)) {
 		commands_free(c);
 		return NULL;
 	}
@@ -466,6 +467,7 @@ commands_free(struct commands *c)
 {
 	if (c == NULL)
 		return;
+	asking_close(c);
 	cursors_free(c->cursors);
 	free(c->sorted);
 	free(c);

@@ -273,10 +273,7 @@ keys_turn(struct job *j)
 		    : KEYS_HEAD;
 	}
 	if (k->step == KEYS_FLOWS) {
-		if (!job_page(j, 0)) {
-			reply_too_many(j->client);
-			job_end(j);
-		}
+		job_page(j, 0);
 		return;
 	}
 	if (k->step == KEYS_HEAD) {
@@ -296,9 +293,8 @@ keys_paged(struct job *j, const struct alive_name *names, unsigned n, uint64_t n
 	} else if (next == 0) {
 		k->step = KEYS_HEAD;
 		keys_turn(j);
-	} else if (!job_page(j, next)) {
-		reply_too_many(j->client);
-		job_end(j);
+	} else {
+		job_page(j, next);
 	}
 }
 
@@ -353,9 +349,8 @@ keys_exact_turn(struct job *j)
 			keys_turn(j);
 	} else if (!is_flow_name(&name, &key)) {
 		keys_turn(j);
-	} else if (!job_find(j, &key)) {
-		reply_too_many(j->client);
-		job_end(j);
+	} else {
+		job_find(j, &key);
 	}
 }
 
@@ -548,10 +543,7 @@ scan_turn(struct job *j)
 		scan_reply(s, flows);
 		return;
 	}
-	if (!job_page(j, s->place.position)) {
-		reply_too_many(j->client);
-		job_end(j);
-	}
+	job_page(j, s->place.position);
 }
 
 /* A page is never cut: more than COUNT may come, as with Redis. */

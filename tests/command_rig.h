@@ -38,7 +38,7 @@
 #define RIG_FLOWS   64
 #define RIG_QUESTIONS 64
 #define RIG_PAGE    2
-#define RIG_CLIENTS 4
+#define RIG_CLIENTS 604
 #define RIG_TEXT    (4 << 20)
 
 /* --- flows --- */

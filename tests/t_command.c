@@ -5,6 +5,8 @@
  */
 #include "command_rig.h"
 
+#include <sys/resource.h>
+
 #include "client.h"
 #include "command_int.h"
 
@@ -292,6 +294,16 @@ test_multi_flows(void **state)
 	rig_close(&r);
 }
 
+/* Turns until CONDITION holds. */
+#define WAIT_TURNS(r, condition)                     \
+	do {                                         \
+		time_t until = time(NULL) + 10;      \
+		while (!(condition)) {               \
+			assert_true(time(NULL) <= until); \
+			rig_turn(r);                 \
+		}                                    \
+	} while (0)
+
 static void
 test_questions(void **state)
 {
@@ -301,13 +313,151 @@ test_questions(void **state)
 	rig_open(&r, NULL);
 	rig_flow(&r, 1);
 	r.alive.limit = 1;
+	r.commands->patience_ms = 2;
 	expect(&r, "TYPE flow.tcp.10.0.0.1.1001-192.0.2.1.443",
 	    "-ERR too many questions about live flows are open; try again");
 	expect(&r, "KEYS *", "-ERR too many questions about live flows are open; try again");
 	expect(&r, "SCAN 0", "-ERR too many questions about live flows are open; try again");
 	expect(&r, "EXISTS flow.tcp.10.0.0.1.1001-192.0.2.1.443",
 	    "-ERR too many questions about live flows are open; try again");
+	/* each of a transaction waits anew */
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "PING", "+QUEUED");
+	expect(&r, "TYPE flow.tcp.10.0.0.1.1001-192.0.2.1.443", "+QUEUED");
+	expect(&r, "KEYS flow.*", "+QUEUED");
+	expect(&r, "EXEC",
+	    "[+PONG, -ERR too many questions about live flows are open; try again, "
+	    "-ERR too many questions about live flows are open; try again]");
+	/* for long enough */
+	r.commands->patience_ms = 3600 * 1000;
+	rig_request(&r, 0, "EXISTS flow.tcp.10.0.0.1.1001-192.0.2.1.443");
+	assert_true(rig_is_silent(&r, 0));
+	r.alive.limit = 0;
+	assert_string_equal(rig_reply(&r, 0), ":1");
+	assert_true(TAILQ_EMPTY(&r.commands->asking));
 	rig_close(&r);
+}
+
+static unsigned
+asking(const struct rig *r)
+{
+	const struct job *j;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (j, &r->commands->asking, link)
+		n++;
+	return n;
+}
+
+/* Far more clients than questions may be open: all are answered, in order. */
+static void
+test_many_questions(void **state)
+{
+	static const char *const requests[] = {
+		"HGETALL flow.tcp.10.0.0.1.1001-192.0.2.1.443", "KEYS flow.*", "SCAN 0",
+		"EXISTS flow.tcp.10.0.0.1.1001-192.0.2.1.443 "
+		"flow.tcp.10.0.0.2.1002-192.0.2.1.443 "
+		"flow.tcp.10.0.0.2.1002-192.0.2.1.443"};
+	static struct rig r;
+	char hgetall[1024], keys[512], id[2][64];
+	struct rlimit files;
+	unsigned i, n = 600;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+	setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur < 2 * n + 64)
+		n = (unsigned)files.rlim_cur / 2 - 32;
+	rig_open(&r, NULL);
+	for (i = 1; i <= 3; i++)
+		rig_flow(&r, i);
+	snprintf(hgetall, sizeof(hgetall), "%s", ask(&r, requests[0]));
+	assert_non_null(strstr(hgetall, "\"IN_BYTES\", \"100\""));
+	snprintf(keys, sizeof(keys), "%s", ask(&r, requests[1]));
+	r.alive.limit = 17; /* 16 at once */
+	r.alive.silent = true;
+	for (i = 1; i <= n; i++) {
+		rig_connect(&r, i);
+		rig_turn(&r); /* accepts it: connect() must not wait for that */
+	}
+	for (i = 1; i <= 2; i++) /* one whose question is open, one who waits */
+		snprintf(id[i - 1], sizeof(id[0]), "CLIENT KILL ID %s",
+		    ask_as(&r, 20 * i - 19, "CLIENT ID") + 1);
+	for (i = 1; i <= n; i++) {
+		if (i == 21 || i == 30) {
+			assert_string_equal(ask_as(&r, i, "MULTI"), "+OK");
+			assert_string_equal(ask_as(&r, i, requests[0]), "+QUEUED");
+			assert_string_equal(ask_as(&r, i, requests[3]), "+QUEUED");
+			rig_request(&r, i, "EXEC");
+		} else {
+			rig_request(&r, i, requests[i <= n - 3 ? 0 : i - (n - 3)]);
+		}
+		assert_int_equal(r.alive.nquestions, i < 16 ? i : 16);
+		assert_int_equal(asking(&r), i < 16 ? 0 : i - 16);
+	}
+	expect(&r, id[0], ":1");
+	expect(&r, id[1], ":1");
+	assert_true(rig_is_closed(&r, 1));
+	assert_true(rig_is_closed(&r, 21));
+	WAIT_TURNS(&r, asking(&r) == n - 18);
+	assert_int_equal(r.alive.nquestions, 16);
+	assert_int_equal(r.alive.forgotten, 1);
+	r.alive.silent = false;
+	event_active(r.alive.event, 0, 0);
+	for (i = 1; i <= n; i++) {
+		if (i == 1 || i == 21)
+			continue;
+		rig_reply(&r, i);
+		if (i == 30)
+			assert_non_null(strstr(r.text, "\"], :3]"));
+		else if (i <= n - 3)
+			assert_string_equal(r.text, hgetall);
+		else if (i == n - 2)
+			assert_string_equal(r.text, keys);
+		else if (i == n - 1)
+			assert_non_null(strstr(r.text, "192.0.2.1.443\"]]"));
+		else
+			assert_string_equal(r.text, ":3");
+	}
+	assert_int_equal(asking(&r), 0);
+	rig_close(&r);
+}
+
+/* Who came first asks first, also before one who comes when there is room. */
+static void
+test_questions_in_order(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	const struct question *q;
+	char request[96];
+	unsigned i;
+
+	(void)state;
+	assert_non_null(r);
+	rig_open(r, NULL);
+	r->alive.limit = 1;
+	r->alive.silent = true;
+	for (i = 1; i <= 9; i++) {
+		rig_flow(r, i);
+		rig_connect(r, i);
+		snprintf(request, sizeof(request),
+		    "TYPE flow.tcp.10.0.0.%u.%u-192.0.2.1.443", i, 1000 + i);
+		if (i == 9)
+			r->alive.limit = 0;
+		rig_request(r, i, request);
+	}
+	WAIT_TURNS(r, r->alive.nquestions == 9);
+	for (i = 1; i <= 9; i++) {
+		q = &r->alive.question[i - 1];
+		assert_memory_equal(&q->key, &r->alive.flow[i - 1].flow.key, sizeof(q->key));
+	}
+	r->alive.silent = false;
+	event_active(r->alive.event, 0, 0);
+	for (i = 1; i <= 9; i++)
+		assert_string_equal(rig_reply(r, i), "+hash");
+	rig_close(r);
+	free(r);
 }
 
 static void
@@ -542,12 +692,11 @@ test_command(void **state)
 static void
 test_fields(void **state)
 {
-	struct rig r;
-	struct commands_setup setup = {.fields = &r.fields};
+	static struct rig r;
+	struct commands_setup setup = {.fields = &r.fields, .base = event_base_new()};
 	struct commands *c;
 
 	(void)state;
-	memset(&r, 0, sizeof(r));
 	c = commands_new(&setup);
 	assert_non_null(c);
 	commands_free(c);
@@ -555,6 +704,7 @@ test_fields(void **state)
 	c = commands_new(&setup);
 	assert_non_null(c);
 	commands_free(c);
+	event_base_free(setup.base);
 }
 
 /* --- anything --- */
@@ -620,6 +770,7 @@ test_anything(void **state)
 	for (unsigned i = 1; i < 8; i++)
 		rig_flow(&r, i);
 	cloud_incr(r.cloud, rig_ip(&r, "10.0.0.1"), "bytesSent", 1);
+	r.commands->patience_ms = 1;
 	respbuf_init(&b);
 	for (unsigned i = 0; i < 4000; i++) {
 		bool multi = dice(&seed, 3) == 0;
@@ -657,6 +808,8 @@ main(void)
 	    cmocka_unit_test(test_multi_long),
 	    cmocka_unit_test(test_multi_flows),
 	    cmocka_unit_test(test_questions),
+	    cmocka_unit_test(test_many_questions),
+	    cmocka_unit_test(test_questions_in_order),
 	    cmocka_unit_test(test_pubsub),
 	    cmocka_unit_test(test_monitor),
 	    cmocka_unit_test(test_server),

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS	  1000u
-#define KEYS	  262144 /* of a tree at most, where the set-up does not say */
+#define MS 1000u
+#define KEYS 262144 /* of a tree at most, where the set-up does not say */
 #define TTL_MAX_S (10u * 366 * 86400)
 
 /* The trees that are always there; CAP 0: max_keys. */
@@ -29,7 +29,8 @@ static const struct builtin {
     [CLOUD_MAC] = {"mac.", CLOUD_HASH, ID_MAC, false, true, 0, NAME_BYTES_SENT, 6, 8},
     [CLOUD_VLAN] = {"vlan.", CLOUD_HASH, ID_NUMBER, false, false, VLANS,
 	NAME_BYTES_SENT, 6, 8},
-    [CLOUD_PROTO] = {"proto.", CLOUD_HASH, ID_TEXT, false, true, 1024, NAME_BYTES, 3, 3},
+    [CLOUD_PROTO] = {"proto.", CLOUD_HASH, ID_TEXT, false, true, 1024, NAME_BYTES, 3,
+	3},
     [CLOUD_PORT_TCP] = {"port.tcp.", CLOUD_HASH, ID_NUMBER, false, false, 65536,
 	NAME_BYTES, 3, 3},
     [CLOUD_PORT_UDP] = {"port.udp.", CLOUD_HASH, ID_NUMBER, false, false, 65536,
@@ -44,7 +45,7 @@ static bool
 beneath(const struct tree *t, const struct tree *above)
 {
 	return t->prefix_len > above->prefix_len &&
-	    memcmp(t->def.prefix, above->def.prefix, above->prefix_len) == 0;
+	       memcmp(t->def.prefix, above->def.prefix, above->prefix_len) == 0;
 }
 
 static struct tree *
@@ -101,7 +102,7 @@ add_builtins(struct cloud *c)
 
 	for (i = 0; i < CLOUD_BUILTINS; i++) {
 		b = &builtin[i];
-		def = (struct cloud_tree) {.prefix = b->prefix,
+		def = (struct cloud_tree){.prefix = b->prefix,
 		    .type = b->type,
 		    .cap = b->cap,
 		    .other = b->other};
@@ -193,8 +194,8 @@ keep_out(const struct cloud *c, const struct tree *t, char *id, size_t len)
 
 /* What the table knows ID by; BUF has room for ID_MAX + 1. NULL: not an id of T. */
 static const void *
-table_id(const struct cloud *c, const struct tree *t, const void *id, size_t *len,
-    char *buf)
+table_id(
+    const struct cloud *c, const struct tree *t, const void *id, size_t *len, char *buf)
 {
 	static const size_t want[] = {[ID_ADDR] = 16, [ID_MAC] = 6, [ID_NUMBER] = 2};
 
@@ -251,7 +252,7 @@ make_key(struct cloud *c, struct tree *t, const void *id, size_t len, uint32_t h
 	k->node = NO_NODE;
 	if (c->setup.nnodes > 0 && !t->def.local)
 		k->node = (uint8_t)(c->setup.node_of(c->setup.arg, name, n) %
-		    c->setup.nnodes);
+				    c->setup.nnodes);
 	table_insert(&c->table, k);
 	key_due(c, k); /* nothing may come of it */
 	c->memory += sizeof(*k) + id_len + n + 1 + MALLOC_HEAD;
@@ -413,9 +414,9 @@ cloud_set_number(struct cloud *c, struct cloud_key *k, const char *field, uint64
 }
 
 void
-cloud_set_first(struct cloud *c, struct cloud_key *k, const char *field, uint64_t n)
+cloud_set_min(struct cloud *c, struct cloud_key *k, const char *field, uint64_t n)
 {
-	set_number(c, k, field, n, VALUE_FIRST);
+	set_number(c, k, field, n, VALUE_MIN);
 }
 
 void
@@ -469,7 +470,7 @@ cloud_put(struct cloud *c, struct cloud_key *k, const void *value, size_t len)
 		key_changed(c, k);
 		return;
 	}
-	/* SET makes a string persistent, and so it is sent even where it says the same */
+	/* SET makes a string persistent: it is sent even where it says the same */
 	if (k->tree->ttl_ms == 0 && (k->expire_ms != 0 || k->life != LIFE_AS_IS)) {
 		key_expire_at(c, k, 0);
 		k->life = LIFE_AS_IS;
@@ -482,8 +483,8 @@ cloud_put(struct cloud *c, struct cloud_key *k, const void *value, size_t len)
 }
 
 void
-cloud_zincr(struct cloud *c, struct cloud_key *k, const void *member, size_t len,
-    uint64_t n)
+cloud_zincr(
+    struct cloud *c, struct cloud_key *k, const void *member, size_t len, uint64_t n)
 {
 	struct zadd told;
 	int r;
@@ -502,7 +503,8 @@ cloud_zincr(struct cloud *c, struct cloud_key *k, const void *member, size_t len
 	r = zset_add(k->z, member, len, n, k->node != NO_NODE, &told);
 	c->memory += (size_t)told.bytes;
 	counter_add(c->counters, COUNTER_CLOUD_TOP_DROPPED, told.dropped);
-	counter_inc(c->counters, r == 0 ? COUNTER_CLOUD_UPDATES : COUNTER_CLOUD_NO_ROOM);
+	counter_inc(
+	    c->counters, r == 0 ? COUNTER_CLOUD_UPDATES : COUNTER_CLOUD_NO_ROOM);
 	if (told.merged)
 		counter_inc(c->counters, COUNTER_CLOUD_MERGED);
 	if (r == 0)
@@ -540,7 +542,8 @@ set_life(struct cloud *c, struct cloud_key *k, enum life life, uint64_t expire_m
 	key_check(c, k);
 	key_expire_at(c, k, expire_ms);
 	k->changed_ms = c->now_ms;
-	k->renew_ms = 0; /* what the node has is not the TTL of the tree any more */
+	if (k->tree->ttl_ms != 0)
+		k->renew_ms = 0; /* what the node has is not the tree's TTL any more */
 	k->flags &= (uint8_t)~KEY_RENEW;
 	if (k->node == NO_NODE)
 		return;
@@ -565,8 +568,8 @@ cloud_expire_after(struct cloud *c, struct cloud_key *k, uint32_t s)
 }
 
 void
-cloud_expire_after_if(struct cloud *c, struct cloud_key *k, const void *value, size_t len,
-    uint32_t s)
+cloud_expire_after_if(
+    struct cloud *c, struct cloud_key *k, const void *value, size_t len, uint32_t s)
 {
 	struct value *v;
 	const char *text;

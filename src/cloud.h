@@ -10,7 +10,9 @@
  *
  * Bounds: keys by each tree's cap (what comes beyond goes to <tree>other, where the tree
  * has one, and is counted), fields of a key by CLOUD_FIELDS_MAX, strings by
- * CLOUD_VALUE_MAX, members of a sorted set by CLOUD_ZSET_MAX.
+ * CLOUD_VALUE_MAX, members of a sorted set by CLOUD_ZSET_MAX. A key of an IPv4 address
+ * takes about 400 bytes with all that finds it, one of a protocol or port 220, a full
+ * sorted set of addresses 100 KB.
  */
 #ifndef MCPROBE_CLOUD_H
 #define MCPROBE_CLOUD_H
@@ -111,8 +113,9 @@ void	 cloud_incr(struct cloud *, struct cloud_key *, const char *field, int64_t 
 void	 cloud_set(struct cloud *, struct cloud_key *, const char *field, const void *value,
 	     size_t len);
 void	 cloud_set_number(struct cloud *, struct cloud_key *, const char *field, uint64_t);
-/* Keep the first, on the node too (HSETNX). */
-void	 cloud_set_first(struct cloud *, struct cloud_key *, const char *field, uint64_t);
+/* Keep the smallest. On the node too, but for what others have left there before this
+ * probe's first, which stays (HSETNX costs a fifth of a script). */
+void	 cloud_set_min(struct cloud *, struct cloud_key *, const char *field, uint64_t);
 /* Keep the largest this probe has seen. */
 void	 cloud_set_max(struct cloud *, struct cloud_key *, const char *field, uint64_t);
 void	 cloud_unset(struct cloud *, struct cloud_key *, const char *field);
@@ -196,6 +199,7 @@ enum cloud_op_kind {
 	CLOUD_OP_HINCRBY,   /* key, field, number */
 	CLOUD_OP_HSET,	    /* key, field, text or number */
 	CLOUD_OP_HSETNX,
+	CLOUD_OP_HMIN,	    /* key, field, number: set if it is smaller than what is there */
 	CLOUD_OP_HDEL,	    /* key, field */
 	CLOUD_OP_SET,	    /* key, text or number */
 	CLOUD_OP_ZINCRBY,   /* key, field = member, number */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cloud_feed.c -- what flows did, into the keys of their hosts, VLAN, protocol, port and
- * into the top lists. No name is formatted but for a new key: fields of this room have
- * numbers and places of their own, protocols are remembered by their numbers, and what
- * an address is called in a top list is the end of its key's name.
+ * cloud_feed.c -- what flows did, into the keys of their hosts, VLAN, protocol, port
+ * and into the top lists. No name is formatted but for a new key: fields of this room
+ * have numbers and places of their own, protocols are remembered by their numbers, and
+ * what an address is called in a top list is the end of its key's name.
  */
 #include "cloud_int.h"
 
@@ -13,12 +13,12 @@
 
 #include "dpi.h"
 
-#define SECOND	  1000000u
-#define MINUTE	  (60u * SECOND)
+#define SECOND 1000000u
+#define MINUTE (60u * SECOND)
 #define PROTO_TCP 6
 #define PROTO_UDP 17
 #define PLACE_SEEN 6 /* of firstSeen in keys with six counters */
-#define PLACE_MAC  8
+#define PLACE_MAC 8
 
 /* The field NAME, which most often is the one at PLACE. */
 static inline struct value *
@@ -57,7 +57,7 @@ seen(struct cloud *c, struct cloud_key *k, const struct flowdelta *d)
 
 	v = field_at(c, k, PLACE_SEEN, NAME_FIRST_SEEN);
 	if (v != NULL)
-		value_number(c, k, v, VALUE_FIRST, d->first_us / SECOND);
+		value_number(c, k, v, VALUE_MIN, d->first_us / SECOND);
 	v = field_at(c, k, PLACE_SEEN + 1, NAME_LAST_SEEN);
 	if (v != NULL)
 		value_number(c, k, v, VALUE_MAX, d->last_us / SECOND);
@@ -106,7 +106,8 @@ set_mac(struct cloud *c, struct cloud_key *k, const uint8_t *mac)
 
 /* What one side of D sent and got, into the key of its address or MAC. */
 static void
-feed_side(struct cloud *c, struct cloud_key *k, const struct flowdelta *d, unsigned side)
+feed_side(
+    struct cloud *c, struct cloud_key *k, const struct flowdelta *d, unsigned side)
 {
 	bool client = side == d->client;
 	const uint64_t n[] = {

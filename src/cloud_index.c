@@ -2,13 +2,14 @@
 /*
  * cloud_index.c -- keys in the order of their names: a binary tree whose nodes say in
  * which bit of the name their two sides differ first (a crit-bit tree). A name is read
- * as symbols of 9 bits: 0x100 + byte, and 0 from its end on, so that a name sorts before
- * those that go on, and any byte may occur in a question. CRIT is the place of a bit:
- * symbol << 4 | how far from the left, growing down every path.
+ * as symbols of 9 bits: 0x100 + byte, and 0 from its end on, so that a name sorts
+ * before those that go on, and any byte may occur in a question. CRIT is the place of a
+ * bit: symbol << 4 | how far from the left, growing down every path.
  *
  * N keys have N - 1 nodes. Each lies in a key, and always in one below it: a new key
- * brings the node that parts it from the rest. When a key goes, the node above it becomes
- * superfluous, and what the key's own node did moves there. So no node is ever allocated.
+ * brings the node that parts it from the rest. When a key goes, the node above it
+ * becomes superfluous, and what the key's own node did moves there. So no node is ever
+ * allocated.
  */
 #include "cloud_int.h"
 
@@ -91,7 +92,8 @@ index_insert(uintptr_t *root, struct cloud_key *k)
 	if (crit == UINT32_MAX)
 		return -1;
 	while (is_node(*link) && key_of(*link)->crit < crit)
-		link = &key_of(*link)->child[side(name, k->name_len, key_of(*link)->crit)];
+		link =
+		    &key_of(*link)->child[side(name, k->name_len, key_of(*link)->crit)];
 	s = side(name, k->name_len, crit);
 	k->crit = crit;
 	k->child[s] = (uintptr_t)k;
@@ -154,7 +156,7 @@ index_next(uintptr_t root, const char *name, size_t len, bool strict)
 	crit = differ(name, len, key_name(k), k->name_len);
 	if (crit == UINT32_MAX && !strict)
 		return k;
-	/* down to where NAME leaves the tree; what lies right of its way comes after it */
+	/* down to where NAME leaves the tree; what lies right of its way comes later */
 	while (is_node(p) && key_of(p)->crit < crit) {
 		unsigned s = side(name, len, key_of(p)->crit);
 

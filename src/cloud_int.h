@@ -4,7 +4,7 @@
  *
  *	cloud.c		trees, making keys, writing
  *	cloud_life.c	when keys are seen, expire and are freed
- *	cloud_table.c	keys by tree and id: chains, a table that grows a bucket at a time
+ *	cloud_table.c	keys by tree and id: chains, growing a bucket at a time
  *	cloud_index.c	keys that are seen, by name: a tree of first differing bits
  *	cloud_value.c	a key's fields, or its string
  *	cloud_names.c	one copy of each field's name
@@ -14,8 +14,8 @@
  *	cloud_read.c	questions
  *	cloud_take.c	what nodes have not got
  *
- * A key of an IPv4 address with its six counters, two times and MAC takes about 410
- * bytes: 176 the key with its name, 224 its fields, 10 its place in the table. The index
+ * A key of an IPv4 address with its six counters, two times and MAC takes about 400
+ * bytes: 170 the key with its name, 224 its fields, 8 its place in the table. The index
  * takes none of its own: its nodes are in the keys.
  */
 #ifndef MCPROBE_CLOUD_INT_H
@@ -30,7 +30,7 @@
 #define NO_NODE	      UINT8_MAX
 #define MALLOC_HEAD   8	 /* bytes an allocation takes besides */
 #define TOP_METRICS   16
-#define TOP_MINUTES   8	 /* of a metric in the own tree, where nothing waits for nodes */
+#define TOP_MINUTES   8	 /* of a metric, where nothing waits for nodes */
 #define TOP_WAITING   64 /* at most */
 #define TOP_TTL_S     300
 #define PROTO_CACHE   1024
@@ -99,7 +99,7 @@ const char *names_text(const struct names *, uint32_t id, size_t *len);
 enum value_kind {
 	VALUE_COUNTER, /* HINCRBY */
 	VALUE_NUMBER,  /* HSET */
-	VALUE_FIRST,   /* HSETNX */
+	VALUE_MIN,     /* HSETNX, later HMIN */
 	VALUE_MAX,     /* HSET */
 	VALUE_TEXT,    /* HSET or SET */
 };
@@ -165,7 +165,8 @@ struct cloud_key {
 	};
 	uint64_t expire_ms; /* 0: never */
 	uint64_t changed_ms;
-	uint64_t renew_ms; /* volatile: the next EXPIRE is due; 0: none was sent */
+	uint64_t renew_ms; /* volatile: the next EXPIRE is due; 0: none was sent.
+			      Persistent: when the node's copy will end; 0: never */
 	struct cloud_key *wheel_next, **wheel_prev; /* PREV NULL: in no list */
 	struct cloud_key *queue_next, *queue_prev;
 	uint32_t since; /* ms, low bits: since then it waits for its node */
@@ -269,7 +270,8 @@ struct cloud {
 static inline bool
 key_seen(const struct cloud *c, const struct cloud_key *k)
 {
-	return (k->flags & KEY_SHOWN) && (k->expire_ms == 0 || c->now_ms < k->expire_ms);
+	return (k->flags & KEY_SHOWN) &&
+	    (k->expire_ms == 0 || c->now_ms < k->expire_ms);
 }
 
 static inline char *
@@ -283,7 +285,8 @@ key_name(const struct cloud_key *k)
  */
 int	 table_init(struct table *, uint64_t seed);
 void	 table_clear(struct table *);
-uint32_t table_hash(const struct table *, const struct tree *, const void *id, size_t len);
+uint32_t table_hash(const struct table *, const struct tree *, const void *id,
+	     size_t len);
 struct cloud_key *table_find(const struct table *, const struct tree *, const void *id,
 		     size_t len, uint32_t hash);
 /* Cannot fail: a table that cannot grow has longer chains. */
@@ -317,8 +320,8 @@ void	 value_add(struct cloud *, struct cloud_key *, struct value *, int64_t n);
 void	 value_number(struct cloud *, struct cloud_key *, struct value *,
 	     enum value_kind kind, uint64_t n);
 /* -1: no memory, counted. */
-int	 value_text(struct cloud *, struct cloud_key *, struct value *, const void *text,
-	     size_t len);
+int	 value_text(struct cloud *, struct cloud_key *, struct value *,
+	     const void *text, size_t len);
 /* The text a string must have to expire: never seen, here until the node has got it. */
 int	 value_condition(struct cloud *, struct cloud_key *, struct value *,
 	     const void *text, size_t len);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * cloud_life.c -- how long keys live. A wheel of slots of a second: writing a key only
- * stores when it will expire; when its slot comes it is looked at, and moved to the slot
- * of its new time if it has one. So each key is visited about once per TTL, and one that
- * expired is gone a second later at most; whoever asks before that compares times.
+ * stores when it will expire; when its slot comes it is looked at, and moved to the
+ * slot of its new time if it has one. So each key is visited about once per TTL, and
+ * one that expired is gone a second later at most; whoever asks before that compares
+ * times.
  *
  * A key is in the table from its making to its end; in the index while it has something
  * to show; in its node's queue while that has not got everything. It is freed by
@@ -199,7 +200,7 @@ key_base(struct cloud *c, struct cloud_key *k)
 	key_show(c, k);
 }
 
-/* A volatile key lives on, here and, once a quarter of its TTL has passed, on its node. */
+/* A volatile key lives on; on its node too, once a quarter of its TTL has passed. */
 static void
 key_arm(struct cloud *c, struct cloud_key *k)
 {
@@ -217,10 +218,10 @@ void
 key_wake_up(struct cloud *c, struct cloud_key *k)
 {
 	if (key_check(c, k) && k->tree->ttl_ms == 0) {
+		/* What the node's copy has left of its time stays: to undo a mark is
+		   for cloud_persist(), not for flows that outlive their user. */
 		key_expire_at(c, k, 0);
-		if (k->node != NO_NODE)
-			k->life = LIFE_PERSIST; /* the node's may have some time left */
-		key_queue(c, k);
+		k->life = LIFE_AS_IS;
 	}
 	if (!(k->flags & KEY_SHOWN) && k->tree->nbase > 0)
 		key_base(c, k);

@@ -126,7 +126,7 @@ cloud_key_string(const struct cloud_key *k, struct cloud_item *item)
 	if (v != NULL && !v->gone)
 		value_item(k, v, item);
 	else
-		*item = (struct cloud_item) {.name = "", .text = ""};
+		*item = (struct cloud_item){.name = "", .text = ""};
 }
 
 unsigned
@@ -161,8 +161,8 @@ cloud_key_at(const struct cloud_key *k, unsigned i, struct cloud_item *item)
 }
 
 bool
-cloud_key_get(const struct cloud_key *k, const char *name, size_t len,
-    struct cloud_item *item)
+cloud_key_get(
+    const struct cloud_key *k, const char *name, size_t len, struct cloud_item *item)
 {
 	const struct value *v;
 	uint32_t id;
@@ -189,7 +189,7 @@ size_t
 cloud_memory(const struct cloud *c)
 {
 	return sizeof(*c) + c->memory + c->table.cap * sizeof(struct cloud_key *) +
-	    c->names.memory + c->names.cap * (sizeof(void *) + 2 * sizeof(uint32_t));
+	       c->names.memory + c->names.cap * (sizeof(void *) + 2 * sizeof(uint32_t));
 }
 
 unsigned

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * cloud_table.c -- keys by tree and id. Linear hashing: with each key beyond the number
- * of buckets one bucket is split, so that no insert ever waits for the whole table to be
- * moved (only the array of heads is copied when it doubles). A look-up reads the head of
- * a chain and the first line of, on average, one and a half keys.
+ * of buckets one bucket is split, so that no insert ever waits for the whole table to
+ * be moved (only the array of heads is copied when it doubles). A look-up reads the
+ * head of a chain and the first line of, on average, one and a half keys.
  */
 #include "cloud_int.h"
 

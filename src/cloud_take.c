@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cloud_take.c -- what a node has not got, key by key, the longest waiting first. What a
- * key did while it waited is told in the order: deletion, values, life. Merging happened
- * when it was written.
+ * cloud_take.c -- what a node has not got, key by key, the longest waiting first. What
+ * a key did while it waited is told in the order: deletion, values, life. Merging
+ * happened when it was written.
  */
 #include "cloud_int.h"
 
 #include <string.h>
 
 #define REARM_AT_ONCE 65536 /* keys; beyond, cloud_clock() goes on */
-#define MARGIN_MS     5000  /* a key this near its end may be gone on the node */
+#define MARGIN_MS 5000      /* a key this near its end may be gone on the node */
 
 struct taker {
 	struct cloud *c;
@@ -35,7 +35,7 @@ tell_value(struct taker *t, const struct value *v)
 	static const enum cloud_op_kind kind[] = {
 	    [VALUE_COUNTER] = CLOUD_OP_HSET,
 	    [VALUE_NUMBER] = CLOUD_OP_HSET,
-	    [VALUE_FIRST] = CLOUD_OP_HSETNX,
+	    [VALUE_MIN] = CLOUD_OP_HSETNX,
 	    [VALUE_MAX] = CLOUD_OP_HSET,
 	    [VALUE_TEXT] = CLOUD_OP_HSET,
 	};
@@ -44,7 +44,11 @@ tell_value(struct taker *t, const struct value *v)
 		t->op.text = value_string(v, &t->op.len);
 	else
 		t->op.number = v->number;
-	tell(t, t->k->tree->def.type == CLOUD_STRING ? CLOUD_OP_SET : kind[v->kind]);
+	if (v->kind == VALUE_MIN && v->sent && !v->del)
+		tell(t, CLOUD_OP_HMIN); /* the node has one, ours or another probe's */
+	else
+		tell(t, t->k->tree->def.type == CLOUD_STRING ? CLOUD_OP_SET
+							     : kind[v->kind]);
 	t->op.text = NULL;
 	t->op.len = 0;
 	t->wrote = true;
@@ -67,8 +71,10 @@ take_fields(struct taker *t)
 	struct cloud_key *k = t->k;
 	bool alive = thought_alive(t->c, k);
 	struct value *v;
+	unsigned i;
 
-	for (v = k->v; v < k->v + k->n; v++) {
+	for (i = 0; i < k->n; i++) {
+		v = &k->v[i];
 		if (!value_waits(v))
 			continue;
 		t->op.field = names_text(&t->c->names, v->name, &t->op.field_len);
@@ -79,7 +85,7 @@ take_fields(struct taker *t)
 			tell_value(t, v);
 		else if (v->kind != VALUE_TEXT && v->pending != 0) {
 			t->op.number = v->pending;
-			/* of a field it has not got the answer would be NUMBER anyway */
+			/* of a field it has not got the answer is NUMBER anyway */
 			t->op.alive = alive && v->sent && !v->del;
 			if (t->op.alive)
 				alive = false;
@@ -155,26 +161,53 @@ take_ttl(struct taker *t)
 	const struct cloud *c = t->c;
 	struct cloud_key *k = t->k;
 	uint64_t ttl_ms = k->tree->ttl_ms;
-	bool due = t->wrote && (c->now_ms >= k->renew_ms ||
-		k->tree->def.type == CLOUD_STRING); /* SET takes the TTL away */
+	bool there = t->wrote || thought_alive(c, k);
+	bool due = t->wrote &&
+		   (c->now_ms >= k->renew_ms ||
+		       k->tree->def.type == CLOUD_STRING); /* SET takes the TTL away */
 
 	if (!due && !(k->flags & KEY_RENEW))
 		return;
 	t->op.number = (int64_t)((ttl_ms / 1000 * 5 + 3) / 4);
 	tell(t, CLOUD_OP_EXPIRE);
-	k->renew_ms = c->now_ms + ttl_ms / 4;
+	/* of a key that is not there it did nothing: the next write brings it again */
+	k->renew_ms = there ? c->now_ms + ttl_ms / 4 : 0;
+}
+
+/* Has the node got anything of the key from this probe? */
+static bool
+was_sent(const struct cloud_key *k)
+{
+	unsigned i;
+
+	for (i = 0; i < k->n; i++)
+		if (k->v[i].sent)
+			return true;
+	return false;
+}
+
+/* The end of a persistent key. Where there is no key yet it must be told again. */
+static void
+take_end(struct taker *t)
+{
+	struct cloud_key *k = t->k;
+	int64_t s = left_s(t->c, k);
+
+	t->op.number = s;
+	tell(t, CLOUD_OP_EXPIRE);
+	if (k->tree->ttl_ms == 0)
+		k->renew_ms =
+		    t->wrote || was_sent(k) ? t->c->now_ms + (uint64_t)s * 1000 : 0;
 }
 
 static void
 take_life(struct taker *t)
 {
 	struct cloud_key *k = t->k;
-	bool dying = k->expire_ms != 0 && t->c->now_ms + MARGIN_MS >= k->expire_ms;
 
 	switch (k->life) {
 	case LIFE_EXPIRE:
-		t->op.number = left_s(t->c, k);
-		tell(t, CLOUD_OP_EXPIRE);
+		take_end(t);
 		return;
 	case LIFE_EXPIRE_IF:
 		take_condition(t);
@@ -182,15 +215,57 @@ take_life(struct taker *t)
 	case LIFE_PERSIST:
 		t->op.number = 0;
 		tell(t, CLOUD_OP_PERSIST);
+		k->renew_ms = 0;
 		return;
 	}
 	if (k->tree->ttl_ms != 0)
 		take_ttl(t);
-	else if (t->wrote && dying) {
-		/* the write may have made a key that is gone there: not for ever */
-		t->op.number = left_s(t->c, k);
-		tell(t, CLOUD_OP_EXPIRE);
+	else if (t->wrote && k->expire_ms != 0 &&
+		 (k->renew_ms == 0 || t->c->now_ms + MARGIN_MS >= k->expire_ms))
+		take_end(t); /* the write may have made the key: not for ever */
+}
+
+/* The node has lost K: what is not a counter goes again, and EXPIRE. */
+static void
+rearm(struct cloud *c, struct cloud_key *k)
+{
+	struct value *v;
+	unsigned i;
+
+	if (!(k->flags & KEY_SHOWN) || k->node == NO_NODE)
+		return;
+	for (i = 0; i < k->n; i++) { /* a sorted set has none */
+		v = &k->v[i];
+		v->sent = 0;
+		if (v->gone || v->kind == VALUE_COUNTER)
+			continue;
+		v->set = 1;
+		if (v->kind != VALUE_TEXT)
+			v->pending = 0;
 	}
+	if (k->tree->ttl_ms != 0)
+		k->flags |= KEY_RENEW;
+	else if (k->expire_ms != 0 && k->life == LIFE_AS_IS)
+		k->life = LIFE_EXPIRE;
+	k->renew_ms = 0;
+	key_queue(c, k);
+}
+
+/*
+ * Writes waited so long that the node's copy has run out of time. An answer could not
+ * tell: another probe may have made the key again. A persistent key's time may have run
+ * out before the order came to leave it alone; a string's value is not sent again, as
+ * another probe may have written it since.
+ */
+static bool
+outlived(const struct cloud *c, const struct cloud_key *k)
+{
+	if (k->renew_ms == 0)
+		return false;
+	if (k->tree->ttl_ms != 0)
+		return !thought_alive(c, k);
+	return k->life != LIFE_AS_IS && k->tree->def.type == CLOUD_HASH &&
+	       c->now_ms + MARGIN_MS >= k->renew_ms;
 }
 
 static unsigned
@@ -201,6 +276,8 @@ take_key(struct cloud *c, struct cloud_key *k, cloud_op_cb *cb, void *arg)
 
 	t.op.key = key_name(k);
 	t.op.key_len = k->name_len;
+	if (outlived(c, k))
+		rearm(c, k);
 	if (k->flags & KEY_DEL)
 		tell(&t, CLOUD_OP_DEL);
 	if (k->tree->def.type == CLOUD_HASH)
@@ -255,30 +332,6 @@ cloud_lag(const struct cloud *c, unsigned node)
 /*
  * What a node lost
  */
-static void
-rearm(struct cloud *c, struct cloud_key *k)
-{
-	struct value *v;
-
-	if (!(k->flags & KEY_SHOWN) || k->node == NO_NODE)
-		return;
-	if (k->tree->def.type != CLOUD_ZSET)
-		for (v = k->v; v < k->v + k->n; v++) {
-			v->sent = 0;
-			if (v->gone || v->kind == VALUE_COUNTER)
-				continue;
-			v->set = 1;
-			if (v->kind != VALUE_TEXT)
-				v->pending = 0;
-		}
-	if (k->tree->ttl_ms != 0)
-		k->flags |= KEY_RENEW;
-	else if (k->expire_ms != 0 && k->life == LIFE_AS_IS)
-		k->life = LIFE_EXPIRE;
-	k->renew_ms = 0;
-	key_queue(c, k);
-}
-
 void
 cloud_rearm(struct cloud *c, const char *name, size_t len)
 {

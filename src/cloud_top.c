@@ -2,8 +2,9 @@
 /*
  * cloud_top.c -- top lists: a sorted set per metric and minute. Minutes are of packet
  * time, which may run a thousand times faster than the clock by which keys expire, so
- * there is a second bound: TOP_MINUTES of a metric; beyond, the one that was not used for
- * longest goes if its node has got all of it, and at TOP_WAITING it goes in any case.
+ * there is a second bound: TOP_MINUTES of a metric; beyond, the one that was not used
+ * for longest goes if its node has got all of it, and at TOP_WAITING it goes in any
+ * case.
  */
 #include "cloud_int.h"
 
@@ -207,10 +208,12 @@ sums_add(struct sums *s, const struct cloud_item *item)
 	struct sum *v;
 	uint32_t i;
 
-	i = (uint32_t)XXH3_64bits_withSeed(item->name, item->name_len, s->seed) & s->mask;
+	i = (uint32_t)XXH3_64bits_withSeed(item->name, item->name_len, s->seed) &
+	    s->mask;
 	for (; s->slot[i] != 0; i = (i + 1) & s->mask) {
 		v = &s->v[s->slot[i] - 1];
-		if (v->len == item->name_len && memcmp(v->name, item->name, v->len) == 0) {
+		if (v->len == item->name_len &&
+		    memcmp(v->name, item->name, v->len) == 0) {
 			v->sum += (uint64_t)item->number;
 			return;
 		}
@@ -241,12 +244,12 @@ static bool
 recent(const struct cloud *c, const struct metric *m, unsigned j, uint64_t newest)
 {
 	return key_seen(c, m->minute[j].key) &&
-	    m->minute[j].minute + CLOUD_TOP_MINUTES > newest;
+	       m->minute[j].minute + CLOUD_TOP_MINUTES > newest;
 }
 
 static void
-sum_minutes(const struct cloud *c, const struct metric *m, uint64_t newest,
-    struct sums *s)
+sum_minutes(
+    const struct cloud *c, const struct metric *m, uint64_t newest, struct sums *s)
 {
 	struct cloud_item item;
 	unsigned i, j;
@@ -286,7 +289,7 @@ cloud_top(struct cloud *c, const char *metric, struct cloud_item *items, unsigne
 	} else
 		n = 0;
 	for (j = 0; j < n; j++)
-		items[j] = (struct cloud_item) {.name = s.v[j].name,
+		items[j] = (struct cloud_item){.name = s.v[j].name,
 		    .name_len = s.v[j].len,
 		    .number = (int64_t)s.v[j].sum};
 	free(s.v);

@@ -208,21 +208,22 @@ value_set(struct cloud *c, struct cloud_key *k, struct value *v)
 	v->set = 1;
 	if (v->kind != VALUE_TEXT)
 		v->pending = 0;
-	if (v->kind != VALUE_FIRST)
+	if (v->kind != VALUE_MIN)
 		v->del = 0; /* is overwritten anyway */
 }
 
 void
-value_number(struct cloud *c, struct cloud_key *k, struct value *v, enum value_kind kind,
-    uint64_t n)
+value_number(struct cloud *c, struct cloud_key *k, struct value *v,
+    enum value_kind kind, uint64_t n)
 {
 	int64_t number = n > INT64_MAX ? INT64_MAX : (int64_t)n;
-	/* of an earlier life, but the node will see it: it still is the first, the last */
+	/* of an earlier life, but the node will see it: still the least, the largest */
 	bool known = !v->gone || (v->set && v->kind == kind);
 
 	counter_inc(c->counters, COUNTER_CLOUD_UPDATES);
-	if (known && (kind == VALUE_FIRST || (kind == VALUE_MAX &&
-		v->kind != VALUE_TEXT && number <= v->number))) {
+	if (known && v->kind != VALUE_TEXT &&
+	    ((kind == VALUE_MIN && number >= v->number) ||
+		(kind == VALUE_MAX && number <= v->number))) {
 		value_show(k, v);
 		return;
 	}
@@ -247,8 +248,8 @@ value_string(const struct value *v, size_t *len)
 }
 
 int
-value_text(struct cloud *c, struct cloud_key *k, struct value *v, const void *text,
-    size_t len)
+value_text(
+    struct cloud *c, struct cloud_key *k, struct value *v, const void *text, size_t len)
 {
 	char *big = NULL;
 	const char *old;
@@ -302,8 +303,8 @@ value_unset(struct cloud *c, struct cloud_key *k, struct value *v)
 }
 
 int
-value_condition(struct cloud *c, struct cloud_key *k, struct value *v, const void *text,
-    size_t len)
+value_condition(
+    struct cloud *c, struct cloud_key *k, struct value *v, const void *text, size_t len)
 {
 	int r;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cloud_zset.c -- sorted sets that stay small. Members are hashed; order is made when it
- * is asked for, not when scores change. Up to 2 * CLOUD_ZSET_MAX are kept, then the
+ * cloud_zset.c -- sorted sets that stay small. Members are hashed; order is made when
+ * it is asked for, not when scores change. Up to 2 * CLOUD_ZSET_MAX are kept, then the
  * better half is: that costs some 20 ns per member that came since the last time, and
  * what was dropped starts anew when it comes again, so its score is a lower bound.
  *
@@ -19,7 +19,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define KEPT  (2 * CLOUD_ZSET_MAX)
+#define KEPT (2 * CLOUD_ZSET_MAX)
 #define FIRST 16
 #define SMALL 16
 
@@ -38,10 +38,10 @@ struct member {
 
 struct zset {
 	struct member *m; /* owned */
-	uint16_t *slot;	  /* owned: member number + 1, 0 empty; 2 * CAP of them */
-	uint16_t *order;  /* owned: CAP numbers, the lowest score first; valid if SORTED */
+	uint16_t *slot;   /* owned: member number + 1, 0 empty; 2 * CAP of them */
+	uint16_t *order;  /* owned: CAP numbers, lowest score first; valid if SORTED */
 	unsigned n, cap;  /* CAP a power of two */
-	unsigned zeros;	  /* members with score 0 */
+	unsigned zeros;   /* members with score 0 */
 	unsigned waiting; /* members with something for the node */
 	bool sorted;
 	uint64_t seed;
@@ -279,7 +279,7 @@ size_t
 zset_memory(const struct zset *z)
 {
 	return sizeof(*z) + z->cap * (sizeof(struct member) + 3 * sizeof(uint16_t)) +
-	    4 * MALLOC_HEAD + z->names;
+	       4 * MALLOC_HEAD + z->names;
 }
 
 int
@@ -290,7 +290,7 @@ zset_add(struct zset *z, const void *name, size_t len, uint64_t n, bool wait,
 	uint32_t hash;
 	size_t before;
 
-	*told = (struct zadd) {.merged = false};
+	*told = (struct zadd){.merged = false};
 	if (len > CLOUD_VALUE_MAX)
 		len = CLOUD_VALUE_MAX;
 	hash = member_hash(z, name, len);

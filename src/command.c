@@ -158,6 +158,21 @@ arg_number(struct call *call, unsigned i, int64_t *to)
 }
 
 bool
+arg_count(struct call *call, bool pairs, int64_t *to)
+{
+	if (!arg_number(call, 2, to))
+		return false;
+	if (*to == INT64_MIN)
+		reply_error(call->client, "ERR value is out of range, value must between "
+					  "-9223372036854775807 and 9223372036854775807");
+	else if (pairs && (*to < -INT64_MAX / 2 || *to > INT64_MAX / 2))
+		reply_error(call->client, "ERR value is out of range");
+	else
+		return true;
+	return false;
+}
+
+bool
 arg_pattern(struct call *call, const struct resp_arg *arg)
 {
 	if (arg->len <= GLOB_MAX)
@@ -385,7 +400,10 @@ add_field(struct commands *c, const struct field *f)
 		c->flow_field[c->flow_fields++] = f;
 }
 
-/* The user's template first, then what people want to see. */
+/*
+ * The user's template first, then what people want to see. Why it ended is not known of
+ * a flow that lives.
+ */
 static bool
 choose_fields(struct commands *c)
 {
@@ -403,7 +421,8 @@ choose_fields(struct commands *c)
 		dpi, err, sizeof(err)) == -1)
 		abort();
 	for (i = 0; i < t->n; i++)
-		add_field(c, t->field[i]);
+		if (strcmp(t->field[i]->label, "FLOW_END_REASON") != 0)
+			add_field(c, t->field[i]);
 	free(t);
 	return true;
 }
@@ -432,7 +451,8 @@ commands_new(const struct commands_setup *setup)
 	c->setup = *setup;
 	c->sorted = calloc(command_row_count, sizeof(*c->sorted));
 	c->cursors = cursors_new();
-	if (c->sorted == NULL || c->cursors == NULL || !choose_fields(c) || !make_ids(c)) {
+	if (!asking_open(c) || c->sorted == NULL || c->cursors == NULL ||
+	    !choose_fields(c) || !make_ids(c)) {
 		commands_free(c);
 		return NULL;
 	}
@@ -447,6 +467,7 @@ commands_free(struct commands *c)
 {
 	if (c == NULL)
 		return;
+	asking_close(c);
 	cursors_free(c->cursors);
 	free(c->sorted);
 	free(c);

@@ -43,7 +43,6 @@ static const struct parameter parameters[] = {
 	{"proto-max-bulk-len", "1048576", false},
 	{"protected-mode", "yes", false},
 	{"replica-read-only", "yes", false},
-	{"requirepass", "", false},
 	{"save", "", false},
 	{"slowlog-log-slower-than", "-1", true},
 	{"slowlog-max-len", "0", true},

@@ -270,12 +270,8 @@ cmd_hrandfield(struct call *call)
 		reply_syntax(call);
 		return;
 	}
-	if (call->argc > 2 && !arg_number(call, 2, &count))
+	if (call->argc > 2 && !arg_count(call, values, &count))
 		return;
-	if (count < -INT64_MAX / 2 || (values && count > INT64_MAX / 2)) {
-		reply_error(call->client, "ERR value is out of range");
-		return;
-	}
 	if (!view_open(&v, call))
 		return;
 	if (call->argc == 2 && v.n == 0) {

@@ -8,6 +8,7 @@
 #define MCPROBE_COMMAND_INT_H
 
 #include <string.h>
+#include <sys/queue.h>
 
 #include "alive.h"
 #include "client.h"
@@ -81,6 +82,8 @@ struct call {
 
 struct cursors;
 
+TAILQ_HEAD(job_list, job);
+
 struct commands {
 	struct commands_setup setup;
 	struct server *server; /* borrowed; NULL: nobody is served */
@@ -88,6 +91,10 @@ struct commands {
 	const struct field *flow_field[COMMAND_FLOW_FIELDS]; /* what a live flow shows */
 	unsigned flow_fields;
 	struct cursors *cursors; /* owned: of SCAN */
+	struct job_list asking;	 /* jobs whose question was not taken yet, in order */
+	struct event *ask;	 /* owned; pending while there are any */
+	unsigned patience_ms;	 /* they wait so long at most */
+	size_t gathered;	 /* bytes that answers of KEYS and SCAN take */
 	uint64_t random;	 /* state of command_random() */
 	char run_id[41];
 	uint64_t rate_us, rate_commands, rate; /* commands per second, as INFO has it */
@@ -119,6 +126,8 @@ bool	 arg_is(const struct resp_arg *, const char *word); /* case does not matter
 bool	 arg_int(const struct resp_arg *, int64_t *);	    /* all of it is a number */
 /* The same, and says so to the client: false then. */
 bool	 arg_number(struct call *, unsigned i, int64_t *);
+/* The count of HRANDFIELD and ZRANDMEMBER at argv[2]; PAIRS: half the range. */
+bool	 arg_count(struct call *, bool pairs, int64_t *);
 /* A pattern short enough? Else the client was told. */
 bool	 arg_pattern(struct call *, const struct resp_arg *);
 void	 reply_syntax(struct call *);
@@ -147,6 +156,13 @@ struct job {
 	struct event *timer; /* owned, NULL: none yet */
 	uint64_t ticket;     /* of alive.h; 0: none */
 	bool busy, ended, gone, waits;
+	/* a question that waits for its place */
+	TAILQ_ENTRY(job) link;
+	bool asking;
+	bool find; /* the flow of KEY, else the page at POSITION */
+	struct flowkey key;
+	uint64_t position;
+	uint64_t until_us; /* monotonic */
 };
 
 /* SIZE bytes, zeroed, that begin with a job. NULL: the client was told. */
@@ -157,10 +173,15 @@ void	 job_start(struct job *);
 void	 job_end(struct job *);
 /* Its next turn comes from the event loop, after MS. */
 void	 job_again(struct job *, unsigned ms);
-/* Ask the workers. False: too many questions are open. */
-bool	 job_find(struct job *, const struct flowkey *);
-bool	 job_page(struct job *, uint64_t position);
-void	 reply_too_many(struct client *); /* the answer to that */
+/*
+ * Ask the workers; return after that. While too many questions are open it waits for a
+ * place; if that takes longer than patience_ms the client is told and the job ends.
+ */
+void	 job_find(struct job *, const struct flowkey *);
+void	 job_page(struct job *, uint64_t position);
+/* What waits is asked for again from the loop. False: no memory. */
+bool	 asking_open(struct commands *);
+void	 asking_close(struct commands *); /* no job is left */
 
 /* A name that can be a flow's: its canonical key. */
 bool	 is_flow_name(const struct resp_arg *, struct flowkey *);

@@ -6,14 +6,14 @@
  */
 #include <event2/event.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "clock.h"
 #include "command_int.h"
 
-void
-reply_too_many(struct client *client)
-{
-	reply_error(client, "ERR too many questions about live flows are open; try again");
-}
+#define EXEC_US 2000
+#define ASK_US 1000
+#define PATIENCE_MS 10000
 
 void *
 job_new(struct call *call, const struct job_ops *ops, size_t size)
@@ -36,6 +36,8 @@ job_free(struct job *j)
 {
 	if (j->ticket != 0)
 		alive_forget(j->c->setup.alive, j->ticket);
+	if (j->asking)
+		TAILQ_REMOVE(&j->c->asking, j, link);
 	if (j->timer != NULL)
 		event_free(j->timer);
 	if (j->ops->clear != NULL)
@@ -128,6 +130,11 @@ job_again(struct job *j, unsigned ms)
 	}
 }
 
+/*
+ * Questions to the workers. Only so many may be open; who comes then waits in order, the
+ * first are tried again each millisecond. A client has one job, so as many wait as there
+ * are clients.
+ */
 static void
 on_found(void *arg, const struct alive_flow *flow)
 {
@@ -150,30 +157,123 @@ on_paged(void *arg, const struct alive_name *names, unsigned n, uint64_t next)
 	job_after(j);
 }
 
-bool
-job_find(struct job *j, const struct flowkey *key)
+/* False: too many are open. */
+static bool
+job_ask(struct job *j)
 {
-	j->ticket = alive_find(j->c->setup.alive, key, on_found, j);
+	struct alive *alive = j->c->setup.alive;
+
+	if (j->find)
+		j->ticket = alive_find(alive, &j->key, on_found, j);
+	else
+		j->ticket = alive_page(alive, j->position, on_paged, j);
 	return j->ticket != 0;
 }
 
-bool
+/* At once, if nobody has waited for longer. */
+static void
+job_question(struct job *j)
+{
+	static const struct timeval tick = {0, ASK_US};
+	struct commands *c = j->c;
+
+	if (TAILQ_EMPTY(&c->asking)) {
+		if (job_ask(j))
+			return;
+		if (event_add(c->ask, &tick) == -1) {
+			reply_error(j->client, "ERR out of memory");
+			job_end(j);
+			return;
+		}
+	}
+	j->until_us = clock_us(CLOCK_MONOTONIC) + c->patience_ms * UINT64_C(1000);
+	j->asking = true;
+	TAILQ_INSERT_TAIL(&c->asking, j, link);
+}
+
+void
+job_find(struct job *j, const struct flowkey *key)
+{
+	j->find = true;
+	j->key = *key;
+	job_question(j);
+}
+
+void
 job_page(struct job *j, uint64_t position)
 {
-	j->ticket = alive_page(j->c->setup.alive, position, on_paged, j);
-	return j->ticket != 0;
+	j->find = false;
+	j->position = position;
+	job_question(j);
+}
+
+static void
+asking_remove(struct job *j)
+{
+	j->asking = false;
+	TAILQ_REMOVE(&j->c->asking, j, link);
+}
+
+static void
+on_ask(evutil_socket_t fd, short what, void *arg)
+{
+	struct commands *c = arg;
+	uint64_t now = clock_us(CLOCK_MONOTONIC);
+	struct job *j;
+
+	(void)fd;
+	(void)what;
+	while ((j = TAILQ_FIRST(&c->asking)) != NULL && job_ask(j))
+		asking_remove(j);
+	/* what follows in an EXEC may ask again, and stands behind then, with time left */
+	while ((j = TAILQ_FIRST(&c->asking)) != NULL && now >= j->until_us) {
+		asking_remove(j);
+		j->busy = true;
+		reply_error(j->client,
+		    "ERR too many questions about live flows are open; try again");
+		job_end(j);
+		job_after(j);
+	}
+	if (TAILQ_EMPTY(&c->asking))
+		event_del(c->ask);
+}
+
+bool
+asking_open(struct commands *c)
+{
+	TAILQ_INIT(&c->asking);
+	c->patience_ms = PATIENCE_MS;
+	c->ask = event_new(c->setup.base, -1, EV_PERSIST, on_ask, c);
+	return c->ask != NULL;
+}
+
+void
+asking_close(struct commands *c)
+{
+	if (c->ask != NULL)
+		event_free(c->ask);
 }
 
 /*
- * EXEC: the commands kept since MULTI, one after the other; one that waits holds the rest.
+ * EXEC: the commands kept since MULTI, one after the other; one that waits holds the
+ * rest, and so does a turn that took too long: others are served before the next.
  */
 struct exec {
 	struct commands *c;
 	struct client *client;
 	unsigned at;
 	struct job *job; /* of the command that waits; NULL: none */
+	struct event *timer; /* owned, NULL: none yet */
 	bool waits, busy, gone;
 };
+
+static void
+exec_free(struct exec *e)
+{
+	if (e->timer != NULL)
+		event_free(e->timer);
+	free(e);
+}
 
 void
 exec_wait(struct exec *e, struct job *j)
@@ -191,7 +291,7 @@ exec_gone(void *arg)
 		job_gone(e->job);
 	e->job = NULL;
 	if (!e->busy)
-		free(e);
+		exec_free(e);
 }
 
 static void
@@ -211,27 +311,59 @@ exec_next(struct exec *e)
 	command_execute(&call);
 }
 
+static void
+exec_waits(struct exec *e)
+{
+	if (!e->waits)
+		client_wait(e->client, exec_gone, e);
+	e->waits = true;
+}
+
+static void
+on_exec(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	exec_continue(arg);
+}
+
+/* The rest in the next turn. False: no memory for that. */
+static bool
+exec_again(struct exec *e)
+{
+	static const struct timeval now = {0, 0};
+
+	if (e->timer == NULL)
+		e->timer = evtimer_new(e->c->setup.base, on_exec, e);
+	if (e->timer == NULL || evtimer_add(e->timer, &now) == -1)
+		return false;
+	exec_waits(e);
+	return true;
+}
+
 void
 exec_continue(struct exec *e)
 {
+	uint64_t until = clock_us(CLOCK_MONOTONIC) + EXEC_US;
 	struct client *client = e->client;
-	bool waits;
+	bool waits, again = false;
 
 	e->busy = true;
-	while (!e->gone && e->job == NULL && e->at < client_multi_count(client)) {
+	while (!again && !e->gone && e->job == NULL &&
+	    e->at < client_multi_count(client)) {
 		exec_next(e);
-		if (e->job != NULL && !e->waits) {
-			e->waits = true;
-			client_wait(client, exec_gone, e);
-		}
+		if (e->job != NULL)
+			exec_waits(e);
+		else if (clock_us(CLOCK_MONOTONIC) >= until)
+			again = exec_again(e);
 	}
 	e->busy = false;
-	if (e->job != NULL)
+	if (e->job != NULL || again)
 		return;
 	waits = e->waits && !e->gone;
 	if (!e->gone)
 		client_multi_end(client);
-	free(e);
+	exec_free(e);
 	if (waits)
 		client_done(client);
 }
@@ -278,12 +410,7 @@ struct flow_job {
 static void
 flow_job_turn(struct job *j)
 {
-	struct flow_job *fj = (struct flow_job *)j;
-
-	if (!job_find(j, &fj->key)) {
-		reply_too_many(j->client);
-		job_end(j);
-	}
+	job_find(j, &((struct flow_job *)j)->key);
 }
 
 static void
@@ -396,9 +523,8 @@ exists_turn(struct job *j)
 	if (ej->at == ej->n) {
 		reply_int(j->client, ej->found);
 		job_end(j);
-	} else if (!job_find(j, &ej->keys[ej->at++])) {
-		reply_too_many(j->client);
-		job_end(j);
+	} else {
+		job_find(j, &ej->keys[ej->at++]);
 	}
 }
 

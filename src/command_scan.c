@@ -4,8 +4,8 @@
  * tree is walked by prefix, in order, so a look costs what it matches; then the workers are
  * asked for the names of live flows, page by page.
  *
- * KEYS takes turns of 2 ms with the rest of the loop, gathers names (64 MB at most), and
- * writes them only as fast as the client reads.
+ * KEYS takes turns of 2 ms with the rest of the loop, gathers names (64 MB at most, 128 MB
+ * for all clients together), and writes them only as fast as the client reads.
  *
  * A cursor of SCAN is a number that stands for a name, or for a position among the flows,
  * to go on after. There are CURSORS of them, the least recently used goes; each also knows
@@ -22,7 +22,8 @@
 #define TURN_US	     2000
 #define TURN_NAMES   5000
 #define TURN_CHECK   64 /* names between two looks at the clock */
-#define NAMES_MAX    (64 << 20)
+#define NAMES_MAX    (64 << 20) /* bytes of one answer */
+#define NAMES_ALL    (128 << 20) /* and of all that are being made */
 #define OUTPUT_MAX   (1 << 20) /* bytes waiting for a client: then KEYS waits too */
 #define OUTPUT_MS    10
 #define CURSORS	     4096
@@ -65,6 +66,7 @@ pattern_fits(const struct pattern *p, const char *name, size_t len)
  * Names, gathered: two bytes of length, then the name.
  */
 struct names {
+	size_t *all; /* what all answers take: struct commands has it */
 	char *buf; /* owned */
 	size_t len, cap;
 	uint64_t n;
@@ -82,9 +84,12 @@ names_add(struct names *to, const char *name, size_t len)
 	while (cap - to->len < sizeof(head) + len)
 		cap *= 2;
 	if (cap > to->cap) {
+		if (*to->all + (cap - to->cap) > NAMES_ALL)
+			return false;
 		buf = realloc(to->buf, cap);
 		if (buf == NULL)
 			return false;
+		*to->all += cap - to->cap;
 		to->buf = buf;
 		to->cap = cap;
 	}
@@ -93,6 +98,13 @@ names_add(struct names *to, const char *name, size_t len)
 	to->len += sizeof(head) + len;
 	to->n++;
 	return true;
+}
+
+static void
+names_clear(struct names *n)
+{
+	*n->all -= n->cap;
+	free(n->buf);
 }
 
 /* The name at *AT, which moves to the next. */
@@ -195,8 +207,7 @@ struct keys_job {
 static void
 keys_too_many(struct keys_job *k)
 {
-	reply_error(k->job.client, "ERR more than %d bytes of names match; use SCAN",
-	    NAMES_MAX);
+	reply_error(k->job.client, "ERR too many names match; use SCAN");
 	job_end(&k->job);
 }
 
@@ -262,10 +273,7 @@ keys_turn(struct job *j)
 		    : KEYS_HEAD;
 	}
 	if (k->step == KEYS_FLOWS) {
-		if (!job_page(j, 0)) {
-			reply_too_many(j->client);
-			job_end(j);
-		}
+		job_page(j, 0);
 		return;
 	}
 	if (k->step == KEYS_HEAD) {
@@ -285,16 +293,15 @@ keys_paged(struct job *j, const struct alive_name *names, unsigned n, uint64_t n
 	} else if (next == 0) {
 		k->step = KEYS_HEAD;
 		keys_turn(j);
-	} else if (!job_page(j, next)) {
-		reply_too_many(j->client);
-		job_end(j);
+	} else {
+		job_page(j, next);
 	}
 }
 
 static void
 keys_clear(struct job *j)
 {
-	free(((struct keys_job *)j)->names.buf);
+	names_clear(&((struct keys_job *)j)->names);
 }
 
 /* An exact pattern: is there such a flow? */
@@ -342,9 +349,8 @@ keys_exact_turn(struct job *j)
 			keys_turn(j);
 	} else if (!is_flow_name(&name, &key)) {
 		keys_turn(j);
-	} else if (!job_find(j, &key)) {
-		reply_too_many(j->client);
-		job_end(j);
+	} else {
+		job_find(j, &key);
 	}
 }
 
@@ -368,6 +374,7 @@ cmd_keys(struct call *call)
 	if (k == NULL)
 		return;
 	k->pattern = p;
+	k->names.all = &call->c->gathered;
 	job_start(&k->job);
 }
 
@@ -536,10 +543,7 @@ scan_turn(struct job *j)
 		scan_reply(s, flows);
 		return;
 	}
-	if (!job_page(j, s->place.position)) {
-		reply_too_many(j->client);
-		job_end(j);
-	}
+	job_page(j, s->place.position);
 }
 
 /* A page is never cut: more than COUNT may come, as with Redis. */
@@ -559,7 +563,7 @@ scan_paged(struct job *j, const struct alive_name *names, unsigned n, uint64_t n
 static void
 scan_clear(struct job *j)
 {
-	free(((struct scan_job *)j)->names.buf);
+	names_clear(&((struct scan_job *)j)->names);
 }
 
 static const struct job_ops scan_ops = {
@@ -677,6 +681,7 @@ cmd_scan(struct call *call)
 		pattern_set(&s->pattern, "*", 1);
 	if (from != NULL)
 		s->place = old ? from->before : from->now;
+	s->names.all = &call->c->gathered;
 	s->asked = id;
 	s->count = count < COUNT_MAX ? (unsigned)count : COUNT_MAX;
 	s->type = type;

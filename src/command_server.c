@@ -81,7 +81,9 @@ cmd_slowlog_get(struct call *call)
 
 	if (call->argc > 3)
 		reply_syntax(call);
-	else if (call->argc == 2 || arg_number(call, 2, &n))
+	else if (call->argc == 3 && (!arg_int(&call->argv[2], &n) || n < -1))
+		reply_error(call->client, "ERR count should be greater than or equal to -1");
+	else
 		reply_array(call->client, 0);
 }
 

@@ -307,12 +307,8 @@ cmd_zrandmember(struct call *call)
 		reply_syntax(call);
 		return;
 	}
-	if (call->argc > 2 && !arg_number(call, 2, &want))
+	if (call->argc > 2 && !arg_count(call, scores, &want))
 		return;
-	if (want < -INT64_MAX / 2 || (scores && want > INT64_MAX / 2)) {
-		reply_error(call->client, "ERR value is out of range");
-		return;
-	}
 	n = members(call);
 	if (n < 0)
 		return;

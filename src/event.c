@@ -56,6 +56,7 @@ struct receiver {
 
 struct events {
 	const struct config *config;
+	const char *probe; /* borrowed */
 	const struct template *template;
 	const struct field_context *fields;
 	struct counters *counters;
@@ -154,6 +155,7 @@ events_new(const struct event_setup *setup, char *err, size_t errlen)
 		return NULL;
 	}
 	e->config = config;
+	e->probe = config->probe_id;
 	e->template = setup->template;
 	e->fields = setup->fields;
 	e->counters = setup->counters;
@@ -188,6 +190,12 @@ events_free(struct events *e)
 	json_clear(&e->lines);
 	json_clear(&e->object);
 	free(e);
+}
+
+void
+events_probe(struct events *e, const char *id)
+{
+	e->probe = id;
 }
 
 void
@@ -339,7 +347,7 @@ events_begin(struct events *e, uint64_t ts_us, const struct flowkey *key, unsign
 	empty(j);
 	json_open(j);
 	json_uint(j, "v", 1);
-	json_string(j, "probe", e->config->probe_id, strlen(e->config->probe_id));
+	json_string(j, "probe", e->probe, strlen(e->probe));
 	json_fixed(j, "ts", ts_us, EVENT_MICROS);
 	if (key != NULL)
 		add_key(j, key, dir);

@@ -44,6 +44,9 @@ struct event_setup {
 struct events	*events_new(const struct event_setup *, char *err, size_t errlen);
 void		 events_free(struct events *);
 
+/* What events say in "probe" from now on; borrowed. At first --probe-id. */
+void		 events_probe(struct events *, const char *id);
+
 /* Where events go besides the file; set before the loop runs. ARG is borrowed. */
 struct event_sink {
 	bool (*wanted)(void *arg, const char *channel);

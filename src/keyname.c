@@ -19,10 +19,27 @@ static const struct {
 	uint8_t number;
 	const char *name;
 } protocols[] = {
-    {6, "tcp"}, {17, "udp"}, {1, "icmp"}, {58, "ipv6-icmp"}, {2, "igmp"}, {4, "ipip"},
-    {33, "dccp"}, {41, "ipv6"}, {46, "rsvp"}, {47, "gre"}, {50, "esp"}, {51, "ah"},
-    {88, "eigrp"}, {89, "ospf"}, {94, "ipencap"}, {97, "etherip"}, {103, "pim"},
-    {112, "vrrp"}, {115, "l2tp"}, {132, "sctp"}, {136, "udplite"},
+    {6, "tcp"},
+    {17, "udp"},
+    {1, "icmp"},
+    {58, "ipv6-icmp"},
+    {2, "igmp"},
+    {4, "ipip"},
+    {33, "dccp"},
+    {41, "ipv6"},
+    {46, "rsvp"},
+    {47, "gre"},
+    {50, "esp"},
+    {51, "ah"},
+    {88, "eigrp"},
+    {89, "ospf"},
+    {94, "ipencap"},
+    {97, "etherip"},
+    {103, "pim"},
+    {112, "vrrp"},
+    {115, "l2tp"},
+    {132, "sctp"},
+    {136, "udplite"},
 };
 #define NPROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
 
@@ -57,9 +74,9 @@ is_plain(uint8_t c)
 }
 
 /*
- * Bytes of the character at S that stands for itself, LEN > 0 bytes before the end; 0 if
- * what is there must be encoded. RFC 3629 §4: no overlong forms, no surrogates, U+10FFFF
- * at most; the control characters up to U+009F are of two bytes.
+ * Bytes of the character at S that stands for itself, LEN > 0 bytes before the end; 0
+ * if what is there must be encoded. RFC 3629 §4: no overlong forms, no surrogates,
+ * U+10FFFF at most; the control characters up to U+009F are of two bytes.
  */
 static size_t
 character(const uint8_t *s, size_t len)
@@ -356,14 +373,14 @@ keyname_read_flow(struct flowkey *key, const char *name, size_t len)
 	dash = memchr(name, '-', len);
 	if (dash == NULL ||
 	    read_endpoint(name, (size_t)(dash - name), addr[0], &port[0]) == -1 ||
-	    read_endpoint(dash + 1, (size_t)(name + len - dash - 1), addr[1],
-		&port[1]) == -1)
+	    read_endpoint(
+		dash + 1, (size_t)(name + len - dash - 1), addr[1], &port[1]) == -1)
 		return -1;
 	for (i = 0; i < 2; i++)
 		ip4[i] = memcmp(addr[i], mapped, sizeof(mapped)) == 0;
 	if (ip4[0] != ip4[1])
 		return -1;
-	order(key, (const uint8_t (*)[16])addr, port);
+	order(key, (const uint8_t(*)[16])addr, port);
 	key->vlan = (uint16_t)vlan;
 	key->sub = sub;
 	key->ip_version = ip4[0] ? 4 : 6;

@@ -8,9 +8,13 @@
 
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <time.h>
 
+#include "clock.h"
 #include "ring.h"
 #include "worker.h"
+
+#define TURN_US 2000
 
 struct question {
 	LIST_ENTRY(question) link;
@@ -27,6 +31,7 @@ struct question {
 struct alive {
 	struct worker *const *workers; /* borrowed */
 	unsigned n;
+	unsigned next; /* whose answers are taken first */
 	unsigned open;
 	uint64_t tickets;
 	LIST_HEAD(, question) questions;
@@ -216,16 +221,23 @@ alive_back(struct alive *a, struct worker_command *c)
 		question_free(q);
 }
 
-void
+bool
 alive_answers(struct alive *a)
 {
+	uint64_t until = clock_us(CLOCK_MONOTONIC) + TURN_US;
 	struct worker_command *c;
 	struct worker *w;
 	unsigned i;
 
 	for (i = 0; i < a->n; i++) {
-		w = a->workers[i];
-		while (w != NULL && (c = worker_answer(w)) != NULL)
+		w = a->workers[a->next];
+		/* the next call begins with the next one */
+		a->next = (a->next + 1) % a->n;
+		while (w != NULL && (c = worker_answer(w)) != NULL) {
 			alive_back(a, c);
+			if (clock_us(CLOCK_MONOTONIC) >= until)
+				return true;
+		}
 	}
+	return false;
 }

@@ -22,8 +22,10 @@ void		 alive_free(struct alive *);
 
 /*
  * Take what the workers have answered and call back who asked; callees may ask again.
- * Call when control's bell was rung, and once more after it was armed.
+ * Call when control's bell was rung, and once more after it was armed. True: there may
+ * be more; each call takes some milliseconds at most, since workers may answer as fast
+ * as the callees ask.
  */
-void		 alive_answers(struct alive *);
+bool		 alive_answers(struct alive *);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * loop.c -- one libevent loop. The workers' bell wakes it; a turn takes a bounded number
- * of flows, so that signals and sockets never wait for a long queue.
+ * loop.c -- one libevent loop. The workers' bell wakes it; a turn takes flows for a few
+ * milliseconds, so that signals and sockets never wait for a long queue.
  *
  * Files wait for a TCP collector that takes what it gets, and so does the end, for a
  * while: the flows stay in the rings until its queue has room. Live it must take what
@@ -31,7 +31,7 @@
 #include "trace.h"
 #include "worker.h"
 
-#define TURN_FLOWS    4096
+#define TURN_US	      4000
 #define BURST	      64 /* of one worker */
 #define TICK_MS	      100
 #define SECOND_TICKS  10
@@ -63,8 +63,19 @@ enum loop_phase {
 	LOOP_DRAINING, /* the workers are done: the sockets may still have to */
 };
 
+/*
+ * What may be taken of a worker: flows that had ended when its posts went as far as
+ * POSTS, once these are taken. More posts do not put the flows off: a subscriber to
+ * news of flows must not cost the flows themselves.
+ */
+struct round {
+	uint32_t ended;
+	uint64_t posts;
+};
+
 struct loop {
 	const struct loop_setup *s;
+	struct round *round; /* by worker, owned */
 	enum loop_phase phase;
 	bool signalled;
 	bool held; /* --stay: the end of the file was exported */
@@ -164,23 +175,28 @@ loop_holds(const struct loop *l)
 }
 
 /*
- * Take at most BURST flows from W, but first what it told of them while they lived: how
- * many. *MORE: not everything was taken.
+ * Take at most BURST flows from worker I, but first what it told of them while they
+ * lived. False: it has nothing.
  */
-static unsigned
-loop_take_worker(struct loop *l, struct worker *w, bool *more)
+static bool
+loop_take_worker(struct loop *l, unsigned i)
 {
-	uint32_t ended = worker_ended_count(w);
+	struct worker *w = l->s->workers[i];
+	struct round *r = &l->round[i];
 	const struct mc_plugin *plugin = NULL;
 	const void *fields;
-	unsigned n = 0;
 	struct flow *f;
+	unsigned posts, n;
 
-	if (share_posts(l->s->share, w)) {
-		*more = true;
-		return 0;
+	if (r->ended == 0) {
+		r->ended = worker_ended_count(w);
+		r->posts = worker_posts_end(w);
 	}
-	for (; n < ended && n < BURST && (f = worker_ended(w)) != NULL; n++) {
+	posts = share_posts(l->s->share, w, r->posts);
+	if (posts == SHARE_POSTS)
+		return true;
+	for (n = 0; r->ended > 0 && n < BURST && (f = worker_ended(w)) != NULL; n++) {
+		r->ended--;
 		if (!l->s->config->live)
 			loop_clock(l, f->ended_us);
 		fields = worker_plugin_fields(w, f, &plugin);
@@ -188,27 +204,23 @@ loop_take_worker(struct loop *l, struct worker *w, bool *more)
 		share_ended(l->s->share, w, f, plugin, fields);
 		worker_return(w, f);
 	}
-	return n;
+	return posts > 0 || n > 0;
 }
 
-/* Take at most TURN_FLOWS flows, fairly. True if there may be more. */
+/* Take flows for TURN_US, fairly. True if there may be more. */
 static bool
 loop_take_flows(struct loop *l)
 {
-	unsigned n = 0, idle = 0;
-	bool more = false;
+	uint64_t until = clock_us(CLOCK_MONOTONIC) + TURN_US;
+	unsigned idle = 0;
 
-	while (n < TURN_FLOWS && idle < l->s->nworkers) {
-		unsigned burst;
-
-		if (loop_holds(l))
+	while (idle < l->s->nworkers) {
+		if (loop_holds(l) || clock_us(CLOCK_MONOTONIC) >= until)
 			return true;
-		burst = loop_take_worker(l, l->s->workers[l->next], &more);
-		n += burst;
-		idle = burst ? 0 : idle + 1;
+		idle = loop_take_worker(l, l->next) ? 0 : idle + 1;
 		l->next = (l->next + 1) % l->s->nworkers;
 	}
-	return more || n >= TURN_FLOWS;
+	return false;
 }
 
 static bool
@@ -238,6 +250,9 @@ loop_advance(struct loop *l)
 	if (l->phase == LOOP_DRAINING)
 		return false;
 	if (!l->held && l->s->config->stay && loop_all(l, WORKER_HOLDING)) {
+		/* as below: what was put before that was read */
+		if (loop_take_flows(l))
+			return true;
 		l->held = true;
 		export_flush(l->s->export);
 	}
@@ -268,22 +283,22 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	bell_quiet(l->s->bell);
-	share_answers(l->s->share);
+	more = share_answers(l->s->share);
 	if (loop_holds(l)) {
-		event_add(l->resume, &hold);
+		event_add(l->resume, more ? &now : &hold);
 		return;
 	}
-	more = loop_take_flows(l);
+	more = loop_take_flows(l) || more;
 	if (!more) {
 		bell_arm(l->s->bell);
 		/* a worker may have put one before it saw the bell armed */
 		more = loop_take_flows(l);
-		share_answers(l->s->share);
+		more = share_answers(l->s->share) || more;
 	}
 	if (!more)
 		more = loop_advance(l);
-	/* a timer, though it is due: an event that activates itself runs again before the
-	   loop looks at sockets, signals and the tick */
+	/* a timer, though it is due: an event that activates itself runs again before
+	   the loop looks at sockets, signals and the tick */
 	if (more)
 		event_add(l->resume, &now);
 }
@@ -547,12 +562,14 @@ loop_run(const struct loop_setup *s)
 
 	l.start_us = clock_us(CLOCK_MONOTONIC);
 	l.progress = s->config->progress && !s->config->live && isatty(STDERR_FILENO);
-	if (loop_events(&l) == 0) {
+	l.round = calloc(s->nworkers, sizeof(*l.round));
+	if (l.round != NULL && loop_events(&l) == 0) {
 		loop_mask(SIG_UNBLOCK);
 		event_active(l.bell, EV_READ, 0); /* arms it */
 		rc = event_base_dispatch(s->base) < 0 ? -1 : 0;
 		loop_progress(&l, true);
 	}
 	loop_clear(&l);
+	free(l.round);
 	return rc;
 }

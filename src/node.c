@@ -5,6 +5,7 @@
  */
 #include "node.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,8 +292,8 @@ nodes_publish(void *arg, const char *channel, size_t clen, const void *msg, size
 bool
 node_idle(const struct node *n)
 {
-	return n->batch.state == NODE_BATCH_NONE && n->nevents == 0 && n->events_owed == 0 &&
-	    cloud_waiting(n->set->cloud, n->index) == 0;
+	return n->batch.state == NODE_BATCH_NONE && n->nevents == 0 &&
+	    n->events_owed == 0 && cloud_waiting(n->set->cloud, n->index) == 0;
 }
 
 void
@@ -348,8 +349,8 @@ nodes_end(struct nodes *s)
 		if (n->batch.state != NODE_BATCH_NONE)
 			counter_inc(s->s.counters, COUNTER_NODE_BATCHES_LEFT);
 		if (keys > 0 || n->batch.state != NODE_BATCH_NONE)
-			log_warn("node %s: it has not taken %llu keys and %d batches: %s",
-			    n->text, (unsigned long long)keys,
+			log_warn("node %s: it has not taken %" PRIu64
+				 " keys and %d batches: %s", n->text, keys,
 			    n->batch.state != NODE_BATCH_NONE,
 			    n->error[0] != '\0' ? n->error : "no time");
 	}
@@ -373,14 +374,16 @@ line(struct respbuf *b, const char *fmt, ...)
 	va_end(ap);
 	if (len < 0)
 		return;
-	resp_bytes(b, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+	resp_bytes(b, text,
+	    (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
 	resp_bytes(b, "\r\n", 2);
 }
 
 static const char *
 state_name(const struct node *n)
 {
-	if (n->due_ms > node_now() && n->state != NODE_READY && n->state != NODE_CLAIMING)
+	if (n->due_ms > node_now() && n->state != NODE_READY &&
+	    n->state != NODE_CLAIMING)
 		return "waiting";
 	switch (n->state) {
 	case NODE_WAITING:
@@ -404,7 +407,6 @@ static void
 info(const struct node *n, struct respbuf *b)
 {
 	const struct nodes *s = n->set;
-	typedef unsigned long long ull;
 
 	line(b, "# Node%u", n->index);
 	line(b, "address:%s", n->text);
@@ -412,19 +414,19 @@ info(const struct node *n, struct respbuf *b)
 		line(b, "master:%s:%d", n->master, n->target.port);
 	line(b, "state:%s", state_name(n));
 	line(b, "id:%s", s->decided ? s->id : "");
-	line(b, "keys_waiting:%llu", (ull)cloud_waiting(s->cloud, n->index));
-	line(b, "lag_ms:%llu", (ull)node_lag(n));
-	line(b, "batches:%llu", (ull)n->batches);
-	line(b, "commands:%llu", (ull)n->commands);
-	line(b, "in_doubt:%llu", (ull)n->in_doubt);
-	line(b, "resent:%llu", (ull)n->resent);
-	line(b, "refused:%llu", (ull)n->refusals);
-	line(b, "rollbacks:%llu", (ull)n->rollbacks);
-	line(b, "events:%llu", (ull)n->sent);
+	line(b, "keys_waiting:%" PRIu64, cloud_waiting(s->cloud, n->index));
+	line(b, "lag_ms:%" PRIu64, node_lag(n));
+	line(b, "batches:%" PRIu64, n->batches);
+	line(b, "commands:%" PRIu64, n->commands);
+	line(b, "in_doubt:%" PRIu64, n->in_doubt);
+	line(b, "resent:%" PRIu64, n->resent);
+	line(b, "refused:%" PRIu64, n->refusals);
+	line(b, "rollbacks:%" PRIu64, n->rollbacks);
+	line(b, "events:%" PRIu64, n->sent);
 	line(b, "events_waiting:%u", n->nevents);
-	line(b, "events_lost:%llu", (ull)n->lost);
-	line(b, "requests_ignored:%llu", (ull)n->command.ignored);
-	line(b, "reconnects:%llu", (ull)n->reconnects);
+	line(b, "events_lost:%" PRIu64, n->lost);
+	line(b, "requests_ignored:%" PRIu64, n->command.ignored);
+	line(b, "reconnects:%" PRIu64, n->reconnects);
 	line(b, "last_error:%s", n->error);
 }
 

@@ -55,7 +55,8 @@ unsigned	 nodes_count(const struct nodes *);
 /* The node a key belongs to: rendezvous hash over the configured list, cloud_setup.node_of
  * with ARG the struct nodes. The same for every probe with the same list. */
 unsigned	 nodes_of(void *arg, const char *key, size_t len);
-/* This probe's name on the nodes: --probe-id, or with "-2" where another lives under it. */
+/* This probe's name on the nodes: --probe-id, or with "-2" where another lives under it.
+ * The place stays, what it says may change. */
 const char	*nodes_probe_id(const struct nodes *);
 
 /* An event: to every node, after the batch that holds its keys; dropped and counted where

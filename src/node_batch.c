@@ -2,29 +2,31 @@
 /*
  * node_batch.c -- exactly once.
  *
- * A batch is one transaction that also sets the number, probe.<id>.seq = <instance>:<n>.
- * The connection WATCHes the number's key all the time, so a transaction is refused by the
- * server if anybody wrote that key since. After a reconnect the new connection
+ * A batch is one transaction that also sets the number, probe.<id>.seq =
+ * <instance>:<n>. The connection WATCHes the number's key all the time, so a
+ * transaction is refused by the server if anybody wrote that key since. After a
+ * reconnect the new connection
  *
  *	WATCH, read the number; MULTI, write it back as it was, EXEC; WATCH, read again
  *
  * and by writing it fences off: what the old connection sent and the server has not
- * executed yet (it sits in a buffer, on the way, in a stopped process) is refused when it
- * comes to be executed, whenever that is. So the number read is the last word: it is the
- * batch's, then the batch is done, or it is not, then the same bytes go again.
+ * executed yet (it sits in a buffer, on the way, in a stopped process) is refused when
+ * it comes to be executed, whenever that is. So the number read is the last word: it is
+ * the batch's, then the batch is done, or it is not, then the same bytes go again.
  *
  *	old connection	...  MULTI ops SET n EXEC  ~~~~~~~~~~~~~~~~~~~~~~~~~~> EXEC: nil
- *	new connection			WATCH GET(n-1) MULTI SET(n-1) EXEC  MULTI ops SET n EXEC
+ *	new connection		WATCH GET(n-1) MULTI SET(n-1) EXEC  MULTI ops SET n EXEC
  *
- * The number is read again behind each WATCH: nobody came between the transaction before
- * and it.
+ * The number is read again behind each WATCH: nobody came between the transaction
+ * before and it.
  *
- * A number of another instance is our predecessor's, or an intruder's (node_identity.c).
- * Who writes over it leaves it in probe.<id>.seq.<instance> for an hour, within the same
- * fence: should its owner be alive and in doubt, there it still learns what was committed.
+ * A number of another instance is our predecessor's, or an intruder's
+ * (node_identity.c). Who writes over it leaves it in probe.<id>.seq.<instance> for an
+ * hour, within the same fence: should its owner be alive and in doubt, there it still
+ * learns what was committed.
  *
- * MULTI is answered in the fence before any batch is sent, so a batch's commands are never
- * executed one by one because a server does not know or allow it.
+ * MULTI is answered in the fence before any batch is sent, so a batch's commands are
+ * never executed one by one because a server does not know or allow it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -62,8 +64,8 @@ number_of(const char *value, const char *instance, uint64_t *number)
 	return *end == '\0' && end != value + len + 1 && errno == 0;
 }
 
-/* The key where an overwritten number of VALUE's instance is kept. False: VALUE is of no
- * instance. NUMBER is borrowed from VALUE. */
+/* The key where an overwritten number of VALUE's instance is kept. False: VALUE is of
+ * none. NUMBER is borrowed from VALUE. */
 static bool
 past_key(const char *id, const char *value, char *to, size_t size, const char **number)
 {
@@ -174,7 +176,8 @@ is_there(const struct node *n, const char *value, const char *past)
 {
 	uint64_t number;
 
-	return (number_of(value, n->set->instance, &number) && number == n->batch.number) ||
+	return (number_of(value, n->set->instance, &number) &&
+		   number == n->batch.number) ||
 	    strtoull(past, NULL, 10) == n->batch.number;
 }
 
@@ -183,8 +186,8 @@ static void
 rolled_back(struct node *n)
 {
 	if (n->rollbacks++ == 0)
-		log_warn("node %s: has lost what it had acknowledged; what is not a counter "
-			 "is sent again", n->text);
+		log_warn("node %s: has lost what it had acknowledged; what is not a "
+			 "counter is sent again", n->text);
 	cloud_rearm_all(n->set->cloud, n->index);
 }
 
@@ -241,7 +244,8 @@ node_fence_read(struct node *n, const redisReply *r)
 {
 	char value[sizeof(n->known)] = "", past[24] = "";
 
-	if (n->refusal != NODE_FINE || r->type != REDIS_REPLY_ARRAY || r->elements != 2) {
+	if (n->refusal != NODE_FINE || r->type != REDIS_REPLY_ARRAY ||
+	    r->elements != 2) {
 		node_refused(n, r);
 		return;
 	}
@@ -312,6 +316,7 @@ static const struct {
 	HEAD(CLOUD_OP_HINCRBY, "*4\r\n$7\r\nHINCRBY\r\n"),
 	HEAD(CLOUD_OP_HSET, "*4\r\n$4\r\nHSET\r\n"),
 	HEAD(CLOUD_OP_HSETNX, "*4\r\n$6\r\nHSETNX\r\n"),
+	HEAD(CLOUD_OP_HMIN, "*6\r\n$4\r\nEVAL\r\n"),
 	HEAD(CLOUD_OP_HDEL, "*3\r\n$4\r\nHDEL\r\n"),
 	HEAD(CLOUD_OP_SET, "*3\r\n$3\r\nSET\r\n"),
 	HEAD(CLOUD_OP_ZINCRBY, "*4\r\n$7\r\nZINCRBY\r\n"),
@@ -323,7 +328,11 @@ static const struct {
 #undef HEAD
 };
 
-/* Whole, not by its hash: a node may have been flushed. It is rare. */
+/* Whole, not by their hashes: a node may have been flushed. They are rare. */
+static const char hmin[] =
+    "local v = tonumber(redis.call('HGET', KEYS[1], ARGV[1])) "
+    "if v and v <= tonumber(ARGV[2]) then return 0 end "
+    "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])";
 static const char expire_if[] =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then "
     "return redis.call('EXPIRE', KEYS[1], ARGV[2]) end return 0";
@@ -335,6 +344,14 @@ put_value(struct respbuf *b, const struct cloud_op *op)
 		resp_bulk(b, op->text, op->len);
 	else
 		resp_bulk_number(b, op->number);
+}
+
+/* A script and that it has one key. */
+static void
+put_script(struct respbuf *b, const char *script)
+{
+	resp_bulk(b, script, strlen(script));
+	resp_bulk_number(b, 1);
 }
 
 /* Remember to compare the answer to OP, whose key is at KEY. */
@@ -352,8 +369,8 @@ add_check(struct node_batch *b, const struct cloud_op *op, size_t key)
 		b->check = v;
 		b->checks_cap = cap;
 	}
-	v[b->nchecks++] = (struct node_check){b->ops, (uint32_t)key, (uint32_t)op->key_len,
-		op->number};
+	v[b->nchecks++] = (struct node_check){b->ops, (uint32_t)key,
+		(uint32_t)op->key_len, op->number};
 }
 
 /* cloud_op_cb */
@@ -365,10 +382,10 @@ put_op(void *arg, const struct cloud_op *op)
 	struct respbuf *to = &b->bytes;
 
 	resp_bytes(to, batch_heads[op->kind].text, batch_heads[op->kind].len);
-	if (op->kind == CLOUD_OP_EXPIRE_IF) {
-		resp_bulk(to, expire_if, sizeof(expire_if) - 1);
-		resp_bulk_number(to, 1);
-	}
+	if (op->kind == CLOUD_OP_HMIN)
+		put_script(to, hmin);
+	else if (op->kind == CLOUD_OP_EXPIRE_IF)
+		put_script(to, expire_if);
 	resp_bulk(to, op->key, op->key_len);
 	if (op->kind == CLOUD_OP_HINCRBY && op->alive && !to->failed)
 		add_check(b, op, to->len - 2 - op->key_len);
@@ -376,6 +393,7 @@ put_op(void *arg, const struct cloud_op *op)
 	case CLOUD_OP_HINCRBY:
 	case CLOUD_OP_HSET:
 	case CLOUD_OP_HSETNX:
+	case CLOUD_OP_HMIN:
 		resp_bulk(to, op->field, op->field_len);
 		put_value(to, op);
 		break;
@@ -490,7 +508,8 @@ send_batch(struct node *n)
 	b->state = NODE_BATCH_SENT;
 	n->refusal = NODE_FINE;
 	node_words(out, "MULTI", NULL);
-	if (!node_conn_write(&n->conn, out, 0) || !node_conn_write(&n->conn, &b->bytes, 0)) {
+	if (!node_conn_write(&n->conn, out, 0) ||
+	    !node_conn_write(&n->conn, &b->bytes, 0)) {
 		node_lost(n, "no memory");
 		return;
 	}
@@ -600,10 +619,10 @@ arrived(struct node *n)
 
 	n->up = true;
 	n->up_ms = node_now();
+	node_well(n, false);
 	n->reconnects += n->ever;
 	n->ever = true;
 	n->beat_ms = 0;
-	node_well(n, false);
 	resp_head(b, '*', 2 + (int64_t)n->set->n);
 	resp_bulk_text(b, "SADD");
 	resp_bulk_text(b, "microcloud.nodes");

@@ -6,9 +6,9 @@
  *	mcprobe.cmd.all		to all
  *	watch.changed		the lists of what is watched have changed
  *
- * A request is plain text, and so is its answer, published on mcprobe.reply.<id> through
- * the write channel of the same node. BEAT is answered by a heartbeat: who wants to be
- * called <id> asks with it whether somebody is (node_identity.c).
+ * A request is plain text, and so is its answer, published on mcprobe.reply.<id>
+ * through the write channel of the same node. BEAT is answered by a heartbeat: who
+ * wants to be called <id> asks with it whether somebody is (node_identity.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +68,9 @@ answer(struct node *n, const char *request, size_t len)
 	char channel[NODE_KEY];
 
 	if (len == 4 && memcmp(request, "BEAT", 4) == 0) {
-		n->beat_ms = 0;
+		/* however often it is asked */
+		if (n->beat_ms > n->beaten_ms + s->times.look / 2)
+			n->beat_ms = n->beaten_ms + s->times.look / 2;
 		node_turn(n);
 		return;
 	}

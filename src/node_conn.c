@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * node_conn.c -- one connection to a Redis server: a bufferevent, and hiredis' parser of
- * replies, which knows no socket. Names are looked up anew for each attempt, by libevent's
- * resolver, and every address of a name is tried. Connected means little: the kernel of a
- * stopped server accepts. Who owes an answer and is silent is given up.
+ * node_conn.c -- one connection to a Redis server: a bufferevent, and hiredis' parser
+ * of replies, which knows no socket. Names are looked up anew for each attempt, by
+ * libevent's resolver, and every address of a name is tried. Connected means little:
+ * the kernel of a stopped server accepts. Who owes an answer and is silent is given up.
  *
- * A reply may close its connection: LIFE counts closings, and who comes back from a call
- * looks at it before anything else.
+ * A reply may close its connection: LIFE counts closings, and who comes back from a
+ * call looks at it before anything else.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -47,8 +47,8 @@ node_now(void)
 }
 
 void
-node_conn_init(struct node_conn *c, struct nodes *set, const struct node_conn_calls *calls,
-    void *arg)
+node_conn_init(struct node_conn *c, struct nodes *set,
+    const struct node_conn_calls *calls, void *arg)
 {
 	memset(c, 0, sizeof(*c));
 	c->set = set;
@@ -135,8 +135,8 @@ take_replies(struct node_conn *c)
 
 /*
  * The parser takes memory for as many elements as an array announces, so lengths are
- * looked at before it sees them: hiredis has a limit of its own only since 1.0. RESP is a
- * flat row of lines, some of them followed by bytes. False: too much.
+ * looked at before it sees them: hiredis has a limit of its own only since 1.0. RESP is
+ * a flat row of lines, some of them followed by bytes. False: too much.
  */
 static bool
 modest(struct node_conn *c, const char *p, size_t len)
@@ -163,7 +163,8 @@ modest(struct node_conn *c, const char *p, size_t len)
 		p = nl + 1;
 		c->head[c->head_len] = '\0';
 		c->head_len = 0;
-		if (c->head[0] == '*' && strtoll(c->head + 1, NULL, 10) > NODE_REPLY_ITEMS)
+		if (c->head[0] == '*' &&
+		    strtoll(c->head + 1, NULL, 10) > NODE_REPLY_ITEMS)
 			return false;
 		if (c->head[0] == '$' && c->head[1] != '-') {
 			n = strtoull(c->head + 1, NULL, 10);
@@ -235,7 +236,8 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		return;
 	}
 	if (c->state == NODE_CONN_CONNECTING) {
-		snprintf(c->why, sizeof(c->why), "%s", evutil_socket_error_to_string(error));
+		snprintf(c->why, sizeof(c->why), "%s",
+		    evutil_socket_error_to_string(error));
 		drop_socket(c);
 		try_next(c);
 	} else if (what & BEV_EVENT_EOF) {

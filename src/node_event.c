@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * node_event.c -- events of one node. An event speaks of keys, so it goes after the batch
- * that has them: keys are taken in the order in which they began to wait, so what was
- * taken or waited when it was published is a place in that order, and the event may go
- * when a committed batch reaches that place (covered).
+ * node_event.c -- events of one node. An event speaks of keys, so it goes after the
+ * batch that has them: keys are taken in the order in which they began to wait, so what
+ * was taken or waited when it was published is a place in that order, and the event may
+ * go when a committed batch reaches that place (covered).
  *
- * Sent at most once. Bounded: the oldest give way. What the connection swallowed counts as
- * lost.
+ * Sent at most once. Bounded: the oldest give way. What the connection swallowed counts
+ * as lost.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +77,7 @@ node_event_turn(struct node *n)
 	struct respbuf *b;
 	unsigned count = 0;
 
-	if (n->state != NODE_READY || !n->up)
+	if (n->state != NODE_READY || !n->up || n->nwants > NODE_WANTS / 2)
 		return;
 	b = node_say(n);
 	while ((e = STAILQ_FIRST(&n->events)) != NULL && e->after <= n->covered &&

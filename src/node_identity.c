@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * node_identity.c -- under which name this probe writes: probe.<id>, a hash that lives for
- * 15 s after the last heartbeat, and its number probe.<id>.seq.
+ * node_identity.c -- under which name this probe writes: probe.<id>, a hash that lives
+ * for 15 s after the last heartbeat, and its number probe.<id>.seq.
  *
  * The first node that is up decides, before the first batch: a heartbeat of another
- * instance is our predecessor's, who was killed, or of a probe that lives. Who lives beats
- * by and by, and at once when asked on its command channel; who is dead stops being there.
- * The first means another name (-2, -3, ...), the second that the name is free. It is taken
- * under WATCH, so of two that start at once one gets it and the other looks again.
+ * instance is our predecessor's, who was killed, or of a probe that lives. Who lives
+ * beats by and by, and at once when asked on its command channel; who is dead stops
+ * being there. The first means another name (-2, -3, ...), the second that the name is
+ * free. It is taken under WATCH, so of two that start at once one gets it and the other
+ * looks again.
  *
  * Should two write under one name after all (they saw different nodes first, or one was
  * stopped for longer than its heartbeat lives), the number of one is overwritten: it
  * notices before its next batch, and looks for another name.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,7 +31,7 @@ nodes_identity_init(struct nodes *s)
 	uint64_t random;
 
 	evutil_secure_rng_get_bytes(&random, sizeof(random));
-	snprintf(s->instance, sizeof(s->instance), "%016llx", (unsigned long long)random);
+	snprintf(s->instance, sizeof(s->instance), "%016" PRIx64, random);
 	snprintf(s->id, sizeof(s->id), "%s", s->s.config->probe_id);
 	s->suffix = 1;
 }
@@ -168,8 +170,9 @@ node_beat_turn(struct node *n)
 		say_bye(n);
 		return;
 	}
-	if (now < n->beat_ms)
+	if (now < n->beat_ms || n->nwants > NODE_WANTS / 2)
 		return;
+	n->beaten_ms = now;
 	n->beat_ms = now + s->times.beat;
 	beat_make(&beat, n);
 	node_key(key, sizeof(key), n->id, "");
@@ -246,7 +249,8 @@ consider(struct node *n, const char *instance, const char *beat)
 	uint64_t now = node_now();
 	bool first = s->other[0] == '\0';
 
-	if (!first && strcmp(s->other, instance) == 0 && strcmp(s->other_beat, beat) == 0) {
+	if (!first && strcmp(s->other, instance) == 0 &&
+	    strcmp(s->other_beat, beat) == 0) {
 		/* still as it was: one that has no TTL would stay for ever */
 		if (now - s->other_ms > s->times.dead) {
 			claim(n);
@@ -312,7 +316,8 @@ node_claim_reply(struct node *n, const redisReply *r)
 	}
 	candidate(s, id, sizeof(id));
 	if (s->suffix > 1)
-		log_info("a probe lives as %s; this one is %s", s->s.config->probe_id, id);
+		log_info("a probe lives as %s; this one is %s",
+		    s->s.config->probe_id, id);
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	s->epoch++;
 	s->decided = true;
@@ -332,8 +337,8 @@ node_conflict(struct node *n, const char *value)
 
 		counter_inc(s->s.counters, COUNTER_NODE_CONFLICTS);
 		node_text(text, sizeof(text), value);
-		log_warn("node %s: another probe writes as %s (%s): this one takes another name",
-		    n->text, s->id, text);
+		log_warn("node %s: another probe writes as %s (%s): this one takes "
+			 "another name", n->text, s->id, text);
 		s->decided = false;
 		s->looker = n;
 		try_another(s);

@@ -34,14 +34,14 @@
 
 #define NODE_BATCH_OPS	  5000
 #define NODE_BATCH_BYTES  (1 << 20)
-#define NODE_BATCH_ROOM	  (3 << 20) /* taken once: NODE_BATCH_BYTES and the largest keys */
+#define NODE_BATCH_ROOM	  (3 << 20) /* NODE_BATCH_BYTES and the largest keys */
 #define NODE_EVENTS_MAX	  10000
 #define NODE_EVENTS_BYTES (1 << 20)
 #define NODE_REPLY_BYTES  (2 << 20) /* of a reply */
 #define NODE_REPLY_ITEMS  65536	    /* of an array in it */
 #define NODE_ID		  224 /* --probe-id, "-", a number */
 #define NODE_KEY	  (NODE_ID + 48)
-#define NODE_WANTS	  64
+#define NODE_WANTS	  64 /* heartbeats and events leave half of it free */
 #define NODE_ERROR	  160
 
 struct bufferevent;
@@ -106,16 +106,16 @@ struct node_conn {
 	unsigned life; /* counts closings */
 };
 
-void	 node_conn_init(struct node_conn *, struct nodes *, const struct node_conn_calls *,
-	     void *arg);
+void	 node_conn_init(struct node_conn *, struct nodes *,
+	     const struct node_conn_calls *, void *arg);
 /* Connect to ADDRESS, borrowed for the call. open() or lost() comes, perhaps at once. */
 void	 node_conn_open(struct node_conn *, const struct redis_address *);
 /* Without a call. */
 void	 node_conn_close(struct node_conn *);
 /* Close, and say so. */
 void	 node_conn_fail(struct node_conn *, const char *why);
-/* Send B, to which REPLIES answer. False: not open, or no memory (B's or ours); then nothing
- * is sent. */
+/* Send B, to which REPLIES answer. False: not open, or no memory (B's or ours); then
+ * nothing is sent. */
 bool	 node_conn_write(struct node_conn *, const struct respbuf *b, unsigned replies);
 /* Bytes the kernel has not taken. */
 size_t	 node_conn_unsent(const struct node_conn *);
@@ -184,7 +184,7 @@ enum node_batch_state {
 
 struct node_batch {
 	enum node_batch_state state;
-	struct respbuf bytes; /* owned: the commands between MULTI and the number's SET */
+	struct respbuf bytes; /* owned: what stands between MULTI and the number */
 	unsigned ops;
 	uint64_t keys, number;
 	uint64_t covers;   /* see node_event.c */
@@ -237,7 +237,7 @@ struct node {
 	char run_id[64];
 	unsigned epoch;	      /* of the identity it works under; 0: none yet */
 	char id[NODE_ID];     /* that identity */
-	char known[96];	      /* what stands in its number's key; "": not known, or none */
+	char known[96];	      /* what stands in its number's key; "": none */
 	char writing[96];     /* what the fence writes there */
 	uint64_t number;      /* of the last batch built, */
 	uint64_t acked;	      /* of the last one committed */
@@ -250,6 +250,7 @@ struct node {
 	bool gone;	      /* the heartbeat was removed: the end */
 	bool bye;	      /* is being removed */
 	uint64_t beat_ms;     /* next heartbeat */
+	uint64_t beaten_ms;   /* the last one */
 	uint64_t waiting_ms;  /* since when keys wait; 0: none do */
 	struct node_batch batch;
 

@@ -2,13 +2,15 @@
 /*
  * node_link.c -- the write channel's way up, and what happens when it breaks:
  *
- *	WAITING -> (RESOLVING) -> CONNECTING -> AUTH -> ASKING -> CLAIMING -> FENCING -> READY
+ *	WAITING -> (RESOLVING) -> CONNECTING -> AUTH -> ASKING
+ *		-> CLAIMING -> FENCING -> READY
  *
  * What is being waited for, and what is done when its time has come, is a state and
- * due_ms; one tick of the set looks at both. Replies are taken apart by a ring of what was
- * asked, in order.
+ * due_ms; one tick of the set looks at both. Replies are taken apart by a ring of what
+ * was asked, in order.
  *
- * A trouble is logged when it comes and when it has gone, however many attempts lie between.
+ * A trouble is logged when it comes and when it has gone, however many attempts lie
+ * between.
  */
 #include <ctype.h>
 #include <stdarg.h>
@@ -86,7 +88,7 @@ node_well(struct node *n, bool writes)
 	if (n->trouble == NODE_FINE || (n->trouble >= NODE_FULL && !writes))
 		return;
 	n->trouble = NODE_FINE;
-	log_info("node %s: is back", n->text);
+	log_info("node %s: is %s", n->text, n->ever ? "back" : "there");
 }
 
 /* MS, give or take a quarter: probes should not come all at once. */
@@ -228,8 +230,7 @@ node_expect(struct node *n, enum node_want kind, unsigned count)
 		n->want[last].n += count;
 		return;
 	}
-	/* a heartbeat each few seconds and what follows a transaction, and silence is
-	   punished before that fills the ring */
+	/* who may go on without an answer looks whether half of the ring is free */
 	if (n->nwants == NODE_WANTS)
 		abort();
 	last = (last + 1) % NODE_WANTS;
@@ -295,8 +296,9 @@ link_reply(void *arg, const redisReply *r)
 	enum node_want kind;
 
 	if (n->nwants == 0) {
-		/* it says why it is about to hang up: too many clients, protected mode */
-		node_lost(n, r->type == REDIS_REPLY_ERROR ? r->str : "an answer to nothing");
+		/* why it is about to hang up: too many clients, protected mode */
+		node_lost(n,
+		    r->type == REDIS_REPLY_ERROR ? r->str : "an answer to nothing");
 		return;
 	}
 	kind = n->want[n->want_first].kind;
@@ -325,7 +327,8 @@ node_login(const struct nodes *s, struct respbuf *b)
 	if (user == NULL && s->password == NULL)
 		return 0;
 	if (user != NULL)
-		node_words(b, "AUTH", user, s->password != NULL ? s->password : "", NULL);
+		node_words(b, "AUTH", user, s->password != NULL ? s->password : "",
+		    NULL);
 	else
 		node_words(b, "AUTH", s->password, NULL);
 	return 1;
@@ -387,9 +390,10 @@ not_good(struct node *n, const redisReply *r)
 void
 node_auth_reply(struct node *n, const redisReply *r)
 {
-	/* "AUTH <password> called without any password configured", "no password is set":
-	   who knows no password lets everybody in */
-	if (r->type != REDIS_REPLY_ERROR || strstr(r->str, "without any password") != NULL ||
+	/* "AUTH <password> called without any password configured", "no password is
+	   set": who knows no password lets everybody in */
+	if (r->type != REDIS_REPLY_ERROR ||
+	    strstr(r->str, "without any password") != NULL ||
 	    strstr(r->str, "no password is set") != NULL)
 		return;
 	/* before 6.0 a wrong one is an ERR */
@@ -414,7 +418,7 @@ node_select_reply(struct node *n, const redisReply *r)
  * INFO
  */
 
-/* The value of NAME in INFO's text, at most SIZE - 1 bytes of it. False: it is not there. */
+/* The value of NAME in INFO's text, at most SIZE - 1 bytes of it. False: none. */
 static bool
 info_value(const redisReply *r, const char *name, char *to, size_t size)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * node_sentinel.c -- where is the master? Sentinels are asked one after the other, from
- * the one that answered last; then the master itself is asked whether it is one (INFO, see
- * node_link.c), because sentinels learn late. They are asked again for every connection.
+ * the one that answered last; then the master itself is asked whether it is one (INFO,
+ * see node_link.c), because sentinels learn late. They are asked again for every
+ * connection.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * node_start.c -- the one time the room blocks: before anything runs, each node is asked
- * what it is, so that a list that cannot work is refused at once. Who does not answer is
- * no mistake: it may come later, and is looked at again then (node_link.c).
+ * node_start.c -- the one time the room blocks: before anything runs, each node is
+ * asked what it is, so that a list that cannot work is refused at once. Who does not
+ * answer is no mistake: it may come later, and is looked at again then (node_link.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,8 +54,8 @@ take_run_id(struct node *n, const redisReply *r)
 	const char *p = strstr(r->str, "\nrun_id:");
 
 	if (p != NULL)
-		snprintf(n->run_id, sizeof(n->run_id), "%.*s", (int)strcspn(p + 8, "\r\n"),
-		    p + 8);
+		snprintf(n->run_id, sizeof(n->run_id), "%.*s",
+		    (int)strcspn(p + 8, "\r\n"), p + 8);
 }
 
 /* Can N be one of the nodes? */
@@ -65,15 +65,16 @@ judge(struct nodes *s, struct node *n, const redisReply *r, char *err, size_t er
 	unsigned i;
 
 	if (strstr(r->str, "\ncluster_enabled:1") != NULL) {
-		snprintf(err, errlen, "%s is a Redis Cluster; name independent Redis servers "
-		    "instead, keys are spread over them here", n->text);
+		snprintf(err, errlen, "%s is a Redis Cluster; name independent Redis "
+		    "servers instead, keys are spread over them here", n->text);
 		return -1;
 	}
 	take_run_id(n, r);
 	for (i = 0; i < n->index; i++) {
 		if (n->run_id[0] == '\0' || strcmp(s->v[i].run_id, n->run_id) != 0)
 			continue;
-		snprintf(err, errlen, "%s and %s are the same server", s->v[i].text, n->text);
+		snprintf(err, errlen, "%s and %s are the same server", s->v[i].text,
+		    n->text);
 		return -1;
 	}
 	return 0;

@@ -104,6 +104,18 @@ post_waiting(struct post *p)
 	return p->tail != p->head_seen;
 }
 
+uint64_t
+post_end(const struct post *p)
+{
+	return __atomic_load_n(&p->head, __ATOMIC_ACQUIRE);
+}
+
+bool
+post_before(const struct post *p, uint64_t end)
+{
+	return (int64_t)(end - p->tail) > 0;
+}
+
 bool
 post_get(struct post *p, struct post_head *head, void *buf)
 {

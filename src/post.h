@@ -51,4 +51,8 @@ bool	 post_get(struct post *, struct post_head *, void *buf);
 /* Getter: is there one? */
 bool	 post_waiting(struct post *);
 
+/* Getter: where what is put by now ends, and whether there is something before END. */
+uint64_t post_end(const struct post *);
+bool	 post_before(const struct post *, uint64_t end);
+
 #endif

@@ -57,6 +57,7 @@ server_reap(struct server *s)
 			TAILQ_REMOVE(&s->monitors, c, monitor);
 		client_free(c);
 	}
+	pubsub_tell(s);
 }
 
 static void
@@ -65,6 +66,14 @@ on_reap(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	server_reap(arg);
+}
+
+static void
+on_tell(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	pubsub_tell(arg);
 }
 
 static void
@@ -109,7 +118,8 @@ server_init(
 		return -1;
 	s->tick = evtimer_new(s->base, on_tick, s);
 	s->reap = evtimer_new(s->base, on_reap, s);
-	if (s->tick == NULL || s->reap == NULL)
+	s->tell = event_new(s->base, -1, 0, on_tell, s);
+	if (s->tick == NULL || s->reap == NULL || s->tell == NULL)
 		return -1;
 	on_tick(-1, 0, s);
 	return listen_open(s, setup, err, errlen);
@@ -146,6 +156,8 @@ server_free(struct server *s)
 		event_free(s->tick);
 	if (s->reap != NULL)
 		event_free(s->reap);
+	if (s->tell != NULL)
+		event_free(s->tell);
 	respbuf_clear(&s->text);
 	if (s->password != NULL)
 		explicit_bzero(s->password, strlen(s->password));

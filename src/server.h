@@ -56,7 +56,8 @@ unsigned	 server_publish(struct server *, const char *channel, size_t clen,
 		     const void *msg, size_t len);
 /* Would anybody get it? */
 bool		 server_wanted(const struct server *, const char *channel);
-/* CB is called when the answers of server_wanted() may have changed. */
+/* CB is called when the answers of server_wanted() may have changed: from the loop, once
+ * for all that a client's turn changes, before it gets the confirmations of that. */
 void		 server_on_interest(struct server *, void (*cb)(void *arg), void *arg);
 
 /* Called for each request when somebody runs MONITOR; cheap when nobody does. */

@@ -51,7 +51,7 @@ struct server_limits {
 	unsigned auth_ms;  /* after a wrong password nothing is read for so long */
 	unsigned close_ms; /* to take what is still waiting for a client that leaves */
 	unsigned linger_ms; /* to read it and close from its side */
-	unsigned half_ms; /* a client that sends no more is answered for so long */
+	unsigned half_ms; /* who sends no more waits so long for more of an answer */
 };
 
 struct listener {
@@ -86,12 +86,13 @@ struct server {
 	unsigned nclients;
 	uint64_t last_id;
 	size_t queued; /* bytes of output, all clients */
-	struct event *tick, *reap;
+	struct event *tick, *reap, *tell;
 	struct channel *channels[SUBSCRIPTION_KINDS]; /* uthash, by name */
 	struct subscription *subscriptions;	      /* uthash, by client and channel */
 	uint64_t seed;				      /* of these tables */
 	void (*interest)(void *);
 	void *interest_arg;
+	bool interest_due; /* it changed and nobody was told yet */
 	struct respbuf text; /* a message or line for many */
 	uint64_t told_us;    /* of a web browser, the last time */
 	uint64_t in_bytes, out_bytes;
@@ -128,7 +129,7 @@ struct client {
 	bool closing;	/* when all is written */
 	bool lingering; /* all is written, it is to close too */
 	size_t discarded; /* while LINGERING */
-	unsigned half_closed; /* ticks in which it was seen so */
+	unsigned half_closed; /* ticks it was seen so since it was written to */
 	void (*gone)(void *);
 	void *gone_arg;
 	/* output */
@@ -194,5 +195,8 @@ bool	 client_is_pushed(const struct client *); /* a subscriber or monitor */
  * server_pubsub.c
  */
 void	 pubsub_leave(struct client *); /* all it listens to, without a word */
+/* If interest has changed, say so: at the end of a turn, before what it says is written,
+ * and from the loop for what changes elsewhere. */
+void	 pubsub_tell(struct server *);
 
 #endif

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <event2/event.h>
 #include <uthash.h>
 #include <xxhash.h>
 
@@ -66,9 +67,25 @@ channel_find(
 	return ch;
 }
 
+/*
+ * Whoever wants to know is told once of all that a turn, or the end of clients, has
+ * changed: what they do then costs a comparison with each pattern.
+ */
 static void
 interest_changed(struct server *s)
 {
+	if (s->interest == NULL || s->interest_due)
+		return;
+	s->interest_due = true;
+	event_active(s->tell, 0, 0);
+}
+
+void
+pubsub_tell(struct server *s)
+{
+	if (!s->interest_due)
+		return;
+	s->interest_due = false;
 	if (s->interest != NULL)
 		s->interest(s->interest_arg);
 }

@@ -135,6 +135,7 @@ client_flush(struct client *c)
 		c->server->queued -= (size_t)n;
 		c->server->out_bytes += (uint64_t)n;
 		c->last_us = clock_us(CLOCK_MONOTONIC);
+		c->half_closed = 0;
 	}
 	if (evbuffer_get_length(c->out) > 0) {
 		client_flush_later(c);
@@ -300,6 +301,7 @@ client_turn(struct client *c)
 			client_flush(c);
 	}
 	c->turning = false;
+	pubsub_tell(c->server);
 	if (!c->dead)
 		client_flush(c);
 	client_arm(c);
@@ -439,8 +441,10 @@ client_free(struct client *c)
 
 /*
  * Nothing is read from a client whose command waits, so its socket is looked at. One
- * that only sends no more (its side is shut, or it closed and does not know yet) has
- * its answer for HALF_MS; it is an error that says nobody will read it.
+ * that only sends no more (its side is shut, or it closed and does not know yet) waits
+ * for HALF_MS for the next of its answer; it is an error that says nobody will read it.
+ * While it has some to read, which makes that error come if it closed, IDLE_MS is its
+ * bound, as anybody's.
  */
 static void
 tick_waiting(struct client *c)
@@ -452,7 +456,8 @@ tick_waiting(struct client *c)
 		return;
 	if (p.revents & (POLLERR | POLLHUP | POLLNVAL))
 		client_drop(c);
-	else if (++c->half_closed * limits->tick_ms >= limits->half_ms)
+	else if (evbuffer_get_length(c->out) == 0 &&
+	    ++c->half_closed * limits->tick_ms >= limits->half_ms)
 		client_drop(c);
 }
 
@@ -465,8 +470,11 @@ client_tick(struct client *c, uint64_t now_us)
 	if (c->lingering) {
 		if (idle_ms >= limits->linger_ms)
 			client_drop(c);
-	} else if (c->waiting) {
+	} else if (c->waiting && (c->queued == 0 || idle_ms < limits->idle_ms)) {
+		/* its command may take its time, but not wait for ever to be read */
 		tick_waiting(c);
+	} else if (c->waiting) {
+		client_cut(c);
 	} else if (c->closing) {
 		if (idle_ms >= limits->close_ms)
 			client_cut(c);

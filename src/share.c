@@ -29,7 +29,6 @@
 #include "server.h"
 #include "worker.h"
 
-#define TURN_POSTS	4096
 #define SECOND_TICKS	10
 #define HEARTBEAT_TICKS 50 /* 5 s */
 #define HEARTBEAT_TTL_S 15
@@ -260,8 +259,10 @@ share_make_event(struct share *s, char *err, size_t errlen)
 	if (s->events == NULL)
 		return -1;
 	events_add_sink(s->events, &clients, false);
-	if (s->nodes != NULL)
+	if (s->nodes != NULL) {
 		events_add_sink(s->events, &nodes, true);
+		events_probe(s->events, nodes_probe_id(s->nodes)); /* it may become ID-2 */
+	}
 	return 0;
 }
 
@@ -480,19 +481,19 @@ share_post(struct share *s, const struct post_head *head, const void *msg)
 	}
 }
 
-bool
-share_posts(struct share *s, struct worker *w)
+unsigned
+share_posts(struct share *s, struct worker *w, uint64_t end)
 {
 	alignas(64) uint8_t msg[POST_MAX];
 	struct post_head head;
-	unsigned n;
+	unsigned n = 0;
 
-	for (n = 0; n < TURN_POSTS; n++) {
-		if (!worker_post(w, &head, msg))
-			return false;
+	while (n < SHARE_POSTS && worker_posts_before(w, end) &&
+	    worker_post(w, &head, msg)) {
 		share_post(s, &head, msg);
+		n++;
 	}
-	return true;
+	return n;
 }
 
 void
@@ -516,10 +517,10 @@ share_clock(struct share *s, uint64_t now_us)
 		plugin_control_clock(s->plugins, now_us);
 }
 
-void
+bool
 share_answers(struct share *s)
 {
-	alive_answers(s->alive);
+	return alive_answers(s->alive);
 }
 
 void

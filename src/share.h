@@ -49,16 +49,17 @@ int		 share_start(struct share *);
 
 /* Ten times a second; FROZEN: time stands still (--stay, the file has ended). */
 void		 share_tick(struct share *, bool frozen);
-/* Take what W has posted, some at a time. True: there may be more. Before ended flows are
- * taken: count them first (worker_ended_count()), take the posts, then that many. */
-bool		 share_posts(struct share *, struct worker *w);
+/* Take what W has posted before END (worker_posts_end()), SHARE_POSTS at a time: how
+ * many it were. All of them are taken before flows that had ended by then (worker.h). */
+#define SHARE_POSTS 512
+unsigned	 share_posts(struct share *, struct worker *w, uint64_t end);
 /* F ended, with FIELDS of a plugin, NULL: none; before it goes home to W. */
 void		 share_ended(struct share *, struct worker *w, const struct flow *f,
 		     const struct mc_plugin *, const void *fields);
 /* The packet clock is NOW_US. */
 void		 share_clock(struct share *, uint64_t now_us);
-/* Workers may have answered. */
-void		 share_answers(struct share *);
+/* Workers may have answered. True: there may be more answers than were taken. */
+bool		 share_answers(struct share *);
 
 /* The end: nodes get the rest, as fast as they take it. */
 void		 share_drain(struct share *);

@@ -94,9 +94,13 @@ void		 worker_free(struct worker *);
 
 /*
  * What a worker tells comes in two rings. So that nobody hears of a flow's end before
- * its beginning: look how many ended flows wait, take all posts, then that many flows.
+ * its beginning: look how many ended flows wait, then where the posts end, take the
+ * posts before that, then that many flows.
  */
 uint32_t	 worker_ended_count(const struct worker *);
+uint64_t	 worker_posts_end(const struct worker *);
+/* Is there a post before END? */
+bool		 worker_posts_before(const struct worker *, uint64_t end);
 /* Next post, copied to BUF (POST_MAX bytes, aligned for any type). False: none now. */
 bool		 worker_post(struct worker *, struct post_head *, void *buf);
 /* Next ended flow, NULL: none now. Give it back by worker_return(). */

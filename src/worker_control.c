@@ -14,6 +14,18 @@ worker_ended_count(const struct worker *w)
 	return ring_count(&w->ended);
 }
 
+uint64_t
+worker_posts_end(const struct worker *w)
+{
+	return post_end(&w->live.post);
+}
+
+bool
+worker_posts_before(const struct worker *w, uint64_t end)
+{
+	return post_before(&w->live.post, end);
+}
+
 bool
 worker_post(struct worker *w, struct post_head *head, void *buf)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cloud_rig.h -- a key tree on a bench: a clock that is moved by hand, nodes by the sum of
- * a name's bytes, and what they take as text, one line per operation.
+ * cloud_rig.h -- a key tree on a bench: a clock that is moved by hand, nodes by the sum
+ * of a name's bytes, and what they take as text, one line per operation.
  */
 #ifndef CLOUD_RIG_H
 #define CLOUD_RIG_H
@@ -46,7 +46,7 @@ rig_new(unsigned nnodes, uint32_t ttl_s, uint32_t max_keys)
 	struct rig *r = calloc(1, sizeof(*r));
 
 	assert_non_null(r);
-	r->setup = (struct cloud_setup) {.ttl_s = ttl_s,
+	r->setup = (struct cloud_setup){.ttl_s = ttl_s,
 	    .max_keys = max_keys,
 	    .seed = 0x5eed,
 	    .counters = &r->counters,
@@ -82,8 +82,8 @@ rig_counter(const struct rig *r, enum counter id)
 static void
 rig_op(void *arg, const struct cloud_op *op)
 {
-	static const char *const name[] = {"HINCRBY", "HSET", "HSETNX", "HDEL", "SET",
-	    "ZINCRBY", "ZTRIM", "EXPIRE", "EXPIRE_IF", "PERSIST", "DEL"};
+	static const char *const name[] = {"HINCRBY", "HSET", "HSETNX", "HMIN", "HDEL",
+	    "SET", "ZINCRBY", "ZTRIM", "EXPIRE", "EXPIRE_IF", "PERSIST", "DEL"};
 	struct rig *r = arg;
 	char *p = r->ops + r->len;
 	size_t room = sizeof(r->ops) - r->len;
@@ -92,10 +92,11 @@ rig_op(void *arg, const struct cloud_op *op)
 	n = snprintf(p, room, "%s%s %.*s", name[op->kind], op->alive ? "!" : "",
 	    (int)op->key_len, op->key);
 	if (op->field != NULL)
-		n += snprintf(p + n, room - (size_t)n, " %.*s", (int)op->field_len,
-		    op->field);
+		n += snprintf(
+		    p + n, room - (size_t)n, " %.*s", (int)op->field_len, op->field);
 	if (op->text != NULL)
-		n += snprintf(p + n, room - (size_t)n, " \"%.*s\"", (int)op->len, op->text);
+		n += snprintf(
+		    p + n, room - (size_t)n, " \"%.*s\"", (int)op->len, op->text);
 	if (op->text == NULL || op->kind == CLOUD_OP_EXPIRE_IF)
 		n += snprintf(p + n, room - (size_t)n, " %lld", (long long)op->number);
 	n += snprintf(p + n, room - (size_t)n, "\n");
@@ -133,8 +134,8 @@ rig_show(const struct rig *r, const char *key)
 	}
 	for (i = 0; i < cloud_key_count(k); i++) {
 		cloud_key_at(k, i, &item);
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.*s=",
-		    i > 0 ? " " : "", (int)item.name_len, item.name);
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+		    "%s%.*s=", i > 0 ? " " : "", (int)item.name_len, item.name);
 		if (item.text != NULL)
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%.*s",
 			    (int)item.len, item.text);

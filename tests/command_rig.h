@@ -35,11 +35,11 @@
 #include "server.h"
 #include "template.h"
 
-#define RIG_FLOWS   2048
+#define RIG_FLOWS   64
 #define RIG_QUESTIONS 64
 #define RIG_PAGE    2
-#define RIG_CLIENTS 4
-#define RIG_TEXT    (8 << 20)
+#define RIG_CLIENTS 604
+#define RIG_TEXT    (4 << 20)
 
 /* --- flows --- */
 
@@ -339,11 +339,12 @@ show(struct rig *r, const char *fmt, ...)
 static inline const char *
 show_reply(struct rig *r, const char *p, const char *end)
 {
-	const char *eol = memmem(p, (size_t)(end - p), "\r\n", 2);
+	const char *eol = memchr(p, '\r', (size_t)(end - p));
 	long n;
 
-	if (eol == NULL)
+	if (eol == NULL || eol + 2 > end)
 		return NULL;
+	assert_int_equal(eol[1], '\n');
 	n = strtol(p + 1, NULL, 10);
 	switch (*p) {
 	case '+':
@@ -419,18 +420,20 @@ rig_reply(struct rig *r, unsigned i)
 {
 	time_t until = time(NULL) + 10;
 	const char *end;
+	bool more = false;
 
 	do {
 		r->used = 0;
 		r->text[0] = '\0';
-		if (r->len[i] > 0 &&
+		if (!more && r->len[i] > 0 &&
 		    (end = show_reply(r, r->in[i], r->in[i] + r->len[i])) != NULL) {
 			r->len[i] -= (size_t)(end - r->in[i]);
 			memmove(r->in[i], end, r->len[i] + 1);
 			return r->text;
 		}
 		rig_turn(r);
-		rig_take(r, i);
+		for (more = false; rig_take(r, i);)
+			more = true;
 	} while (time(NULL) <= until);
 	fail_msg("no reply");
 	return NULL;

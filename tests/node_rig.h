@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * node_rig.h -- what tests of the node room use: a key tree that is only a table, so that
- * every sum is known; redis-server processes of their own, on sockets in a folder of their
- * own; and a relay that holds bytes back.
+ * node_rig.h -- what tests of the node room use: a key tree that is only a table, so
+ * that every sum is known; redis-server processes of their own, on sockets in a folder
+ * of their own; and a relay that holds bytes back. Longer than 800 lines: two programs
+ * need all of it.
  */
 #ifndef NODE_RIG_H
 #define NODE_RIG_H
@@ -36,15 +37,17 @@
 #include "node_int.h"
 
 #define RIG_KEYS 300
+#ifndef PATIENCE
 #define PATIENCE 20000 /* ms until a test gives up */
+#endif
 #define UNUSED	 __attribute__((unused))
 
 static struct event_base *base;
 static char folder[64];
 
 /*
- * The key tree: keys "k.<i>", hashes with a counter "n", a text "last" and, sometimes, all
- * other kinds of ops.
+ * The key tree: keys "k.<i>", hashes with a counter "n", a text "last" and, sometimes,
+ * all other kinds of ops.
  */
 struct rig_key {
 	char name[24];
@@ -140,7 +143,13 @@ tell_all_kinds(cloud_op_cb *cb, void *arg)
 		{CLOUD_OP_HSET, KEY("kinds"), FIELD("a"), TEXT("x \r\n y")},
 		{CLOUD_OP_HSET, KEY("kinds"), FIELD("b"), .number = -5},
 		{CLOUD_OP_HSETNX, KEY("kinds"), FIELD("b"), .number = 7},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("b"), .number = -4},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("d"), .number = 9},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("d"), .number = 8},
 		{CLOUD_OP_HSET, KEY("kinds"), FIELD("c"), TEXT("")},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("least"), .number = 1700000000},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("least"), .number = 1600000000},
+		{CLOUD_OP_HMIN, KEY("kinds"), FIELD("least"), .number = 1650000000},
 		{CLOUD_OP_HDEL, KEY("kinds"), FIELD("a")},
 		{CLOUD_OP_SET, KEY("user.ip.1"), TEXT("anna")},
 		{CLOUD_OP_SET, KEY("user.ip.2"), TEXT("berta")},
@@ -253,7 +262,8 @@ cloud_rearm_all(struct cloud *c, unsigned node)
  * Redis servers
  */
 struct server {
-	char name[16], path[96]; /* its socket */
+	char name[16], path[96]; /* its socket, */
+	char dir[80];		 /* its folder */
 	int port;		 /* 0: none */
 	const char *argv[40];
 	pid_t pid;
@@ -272,6 +282,18 @@ free_port(void)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
 	close(fd);
 	return ntohs(sin.sin_port);
+}
+
+/* With another 10000 above it, for the bus of a cluster. */
+static UNUSED int
+free_cluster_port(void)
+{
+	int port;
+
+	do
+		port = free_port();
+	while (port > 55535);
+	return port;
 }
 
 static void
@@ -327,17 +349,18 @@ server_start(struct server *s, const char *name, int port, ...)
 	static char ports[8][8];
 	static unsigned next;
 	char *text = ports[next++ % 8];
-	unsigned n = 0;
+	unsigned n = 1;
 	const char *word;
 	va_list ap;
 
 	memset(s, 0, sizeof(*s));
+	s->argv[0] = "redis-server";
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->path, sizeof(s->path), "%s/%s.sock", folder, name);
+	snprintf(s->dir, sizeof(s->dir), "%s/%s", folder, name);
+	mkdir(s->dir, 0700);
 	s->port = port;
 	snprintf(text, 8, "%d", port);
-	for (word = "redis-server"; word != NULL; word = NULL)
-		s->argv[n++] = word;
 	s->argv[n++] = "--port";
 	s->argv[n++] = text;
 	s->argv[n++] = "--bind";
@@ -345,11 +368,9 @@ server_start(struct server *s, const char *name, int port, ...)
 	s->argv[n++] = "--unixsocket";
 	s->argv[n++] = s->path;
 	s->argv[n++] = "--dir";
-	s->argv[n++] = folder;
+	s->argv[n++] = s->dir;
 	s->argv[n++] = "--save";
 	s->argv[n++] = "";
-	s->argv[n++] = "--appenddirname";
-	s->argv[n++] = s->name;
 	va_start(ap, port);
 	while ((word = va_arg(ap, const char *)) != NULL && n < 39)
 		s->argv[n++] = word;
@@ -450,7 +471,8 @@ struct probe {
 };
 
 static UNUSED void
-probe_beat(void *arg, void (*put)(void *to, const char *field, const char *value), void *to)
+probe_beat(void *arg, void (*put)(void *to, const char *field, const char *value),
+    void *to)
 {
 	struct probe *p = arg;
 
@@ -468,6 +490,9 @@ probe_command(void *arg, const char *request, size_t len, struct respbuf *reply)
 
 /* Where to: "unix:PATH", or "HOST:PORT". */
 static UNUSED void
+probe_node(struct probe *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void
 probe_node(struct probe *p, const char *fmt, ...)
 {
 	unsigned n = p->config.redis.n++;
@@ -784,8 +809,8 @@ relay_end(struct relay *r)
 }
 
 /*
- * A server that says what the test wants: each line of a script is an answer to a command,
- * in order, on every connection; after the last line it is silent.
+ * A server that says what the test wants: each line of a script is an answer to a
+ * command, in order, on every connection; after the last line it is silent.
  */
 struct actor {
 	char path[96];

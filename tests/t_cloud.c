@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* t_cloud.c -- the key tree, one promise of its header after the other. */
+/*
+ * t_cloud.c -- the key tree, one promise of its header after the other. Longer than 800
+ * lines: the header promises that much.
+ */
 #include "cloud_rig.h"
 
 #define DNS "dns.domain."
@@ -66,12 +69,13 @@ test_fields(void **state)
 	cloud_incr(r->c, k, "a", -7);
 	cloud_set(r->c, k, "t", "short", 5);
 	cloud_set_number(r->c, k, "n", 12);
-	cloud_set_first(r->c, k, "f", 3);
-	cloud_set_first(r->c, k, "f", 2);
+	cloud_set_min(r->c, k, "f", 3);
+	cloud_set_min(r->c, k, "f", 2);
 	cloud_set_max(r->c, k, "m", 8);
 	cloud_set_max(r->c, k, "m", 7);
 	cloud_incr(r->c, k, "zero", 0);
-	assert_string_equal(rig_show(r, "user.ann"), "a=-2 t=short n=12 f=3 m=8 zero=0");
+	assert_string_equal(
+	    rig_show(r, "user.ann"), "a=-2 t=short n=12 f=2 m=8 zero=0");
 	cloud_set_max(r->c, k, "m", 9);
 	cloud_incr(r->c, k, "n", 1);
 	cloud_set(r->c, k, "t", "a text that is longer than what fits within", 43);
@@ -169,7 +173,8 @@ test_caps(void **state)
 	assert_non_null(strstr(rig_show(r, "ip.other"), "hits=2"));
 	assert_string_equal(rig_show(r, DNS "other"), "queries=3");
 	assert_int_equal(rig_counter(r, COUNTER_CLOUD_OTHER), 5);
-	assert_int_equal(rig_counter(r, COUNTER_CLOUD_NO_ROOM), 2); /* users have none */
+	assert_int_equal(
+	    rig_counter(r, COUNTER_CLOUD_NO_ROOM), 2); /* users have none */
 	assert_string_equal(rig_show(r, "user.10.0.0.4"), "-");
 	assert_int_equal(cloud_count(r->c), 3 + 1 + 2 + 1 + 3);
 	/* room again when one has gone */
@@ -319,8 +324,9 @@ test_delete(void **state)
 	assert_string_equal(rig_show(r, "ip.10.0.0.1"), "-");
 	assert_int_equal(cloud_count(r->c), 0);
 	cloud_incr(r->c, k, "bytesSent", 2); /* still borrowed */
-	assert_string_equal(rig_show(r, "ip.10.0.0.1"),
-	    "bytesSent=2 bytesRcvd=0 pktsSent=0 pktsRcvd=0 flowsClient=0 flowsServer=0");
+	assert_string_equal(
+	    rig_show(r, "ip.10.0.0.1"), "bytesSent=2 bytesRcvd=0 pktsSent=0 pktsRcvd=0 "
+					"flowsClient=0 flowsServer=0");
 	k = rig_key(r, CLOUD_USER, "ann");
 	cloud_incr(r->c, k, "a", 1);
 	cloud_unset(r->c, k, "a"); /* the last field */
@@ -346,7 +352,7 @@ test_take(void **state)
 	assert_int_equal(cloud_lag(r->c, 0), 0);
 	cloud_incr(r->c, k, "q", 1);
 	cloud_incr(r->c, k, "q", 2);
-	cloud_set_first(r->c, k, "f", 5);
+	cloud_set_min(r->c, k, "f", 5);
 	cloud_set_max(r->c, k, "m", 6);
 	cloud_set_max(r->c, k, "m", 7);
 	cloud_set(r->c, k, "t", "x", 1);
@@ -357,36 +363,36 @@ test_take(void **state)
 	rig_pass(r, 250);
 	assert_int_equal(cloud_waiting(r->c, 0), 1);
 	assert_int_equal(cloud_lag(r->c, 0), 250);
-	assert_string_equal(rig_take(r, 0, 100),
-	    "HINCRBY dns.domain.a q 3\n"
-	    "HSETNX dns.domain.a f 5\n"
-	    "HSET dns.domain.a m 7\n"
-	    "HSET dns.domain.a t \"x\"\n"
-	    "HDEL dns.domain.a gone 0\n"
-	    "EXPIRE dns.domain.a 50\n");
+	assert_string_equal(rig_take(r, 0, 100), "HINCRBY dns.domain.a q 3\n"
+						 "HSETNX dns.domain.a f 5\n"
+						 "HSET dns.domain.a m 7\n"
+						 "HSET dns.domain.a t \"x\"\n"
+						 "HDEL dns.domain.a gone 0\n"
+						 "EXPIRE dns.domain.a 50\n");
 	assert_int_equal(cloud_waiting(r->c, 0), 0);
 	assert_string_equal(rig_take(r, 0, 100), "");
 	assert_string_equal(rig_show(r, DNS "a"), "q=3 f=5 m=7 t=x");
 	/* what does not change is not sent */
 	k = rig_key(r, dns, "a");
 	cloud_set(r->c, k, "t", "x", 1);
-	cloud_set_first(r->c, k, "f", 9);
+	cloud_set_min(r->c, k, "f", 9);
 	cloud_set_max(r->c, k, "m", 7);
 	cloud_incr(r->c, k, "q", 0);
 	assert_string_equal(rig_take(r, 0, 100), "");
+	cloud_set_min(r->c, k, "f", 4);
+	assert_string_equal(rig_take(r, 0, 100), "HMIN dns.domain.a f 4\n");
 	/* a field that comes back after its end */
 	cloud_unset(r->c, k, "q");
 	cloud_incr(r->c, k, "q", 4);
 	cloud_unset(r->c, k, "f");
-	cloud_set_first(r->c, k, "f", 9);
+	cloud_set_min(r->c, k, "f", 9);
 	cloud_unset(r->c, k, "t");
 	cloud_set(r->c, k, "t", "y", 1);
-	assert_string_equal(rig_take(r, 0, 100),
-	    "HDEL dns.domain.a q 0\n"
-	    "HINCRBY dns.domain.a q 4\n"
-	    "HDEL dns.domain.a f 0\n"
-	    "HSETNX dns.domain.a f 9\n"
-	    "HSET dns.domain.a t \"y\"\n");
+	assert_string_equal(rig_take(r, 0, 100), "HDEL dns.domain.a q 0\n"
+						 "HINCRBY dns.domain.a q 4\n"
+						 "HDEL dns.domain.a f 0\n"
+						 "HSETNX dns.domain.a f 9\n"
+						 "HSET dns.domain.a t \"y\"\n");
 	/* a number that was set and then counted */
 	cloud_set_number(r->c, k, "n", 10);
 	cloud_incr(r->c, k, "n", 1);
@@ -413,12 +419,12 @@ test_take_order(void **state)
 	assert_int_equal(cloud_waiting(r->c, 0), 2);
 	assert_int_equal(cloud_lag(r->c, 0), 30);
 	/* whole keys, though one op was asked for */
-	assert_string_equal(rig_take(r, 0, 1),
-	    "HINCRBY dns.domain.b q 2\nEXPIRE dns.domain.b 50\n");
+	assert_string_equal(
+	    rig_take(r, 0, 1), "HINCRBY dns.domain.b q 2\nEXPIRE dns.domain.b 50\n");
 	assert_int_equal(cloud_lag(r->c, 0), 20);
 	assert_string_equal(rig_take(r, 0, 0), "");
-	assert_string_equal(rig_take(r, 0, 1),
-	    "HINCRBY dns.domain.a q 1\nEXPIRE dns.domain.a 50\n");
+	assert_string_equal(
+	    rig_take(r, 0, 1), "HINCRBY dns.domain.a q 1\nEXPIRE dns.domain.a 50\n");
 	rig_free(r);
 }
 
@@ -431,18 +437,17 @@ test_expire_policy(void **state)
 
 	(void)state;
 	cloud_incr(r->c, rig_key(r, dns, "a"), "q", 1);
-	assert_string_equal(rig_take(r, 0, 9),
-	    "HINCRBY dns.domain.a q 1\nEXPIRE dns.domain.a 50\n");
+	assert_string_equal(
+	    rig_take(r, 0, 9), "HINCRBY dns.domain.a q 1\nEXPIRE dns.domain.a 50\n");
 	rig_pass(r, 9999);
 	cloud_incr(r->c, rig_key(r, dns, "a"), "q", 1);
 	assert_string_equal(rig_take(r, 0, 9), "HINCRBY! dns.domain.a q 1\n");
 	rig_pass(r, 1);
 	cloud_incr(r->c, rig_key(r, dns, "a"), "q", 1);
 	cloud_incr(r->c, rig_key(r, dns, "a"), "new", 1); /* says nothing of the key */
-	assert_string_equal(rig_take(r, 0, 9),
-	    "HINCRBY! dns.domain.a q 1\n"
-	    "HINCRBY dns.domain.a new 1\n"
-	    "EXPIRE dns.domain.a 50\n");
+	assert_string_equal(rig_take(r, 0, 9), "HINCRBY! dns.domain.a q 1\n"
+					       "HINCRBY dns.domain.a new 1\n"
+					       "EXPIRE dns.domain.a 50\n");
 	/* what says the same keeps the key alive there too */
 	cloud_set(r->c, rig_key(r, dns, "a"), "t", "x", 1);
 	rig_take(r, 0, 9);
@@ -476,11 +481,10 @@ test_expired_waiting(void **state)
 	assert_string_equal(rig_show(r, DNS "a"), "q=2");
 	assert_int_equal(cloud_key_count(k), 1);
 	rig_pass(r, 45000);
-	assert_string_equal(rig_take(r, 0, 9),
-	    "HINCRBY dns.domain.a q 5\n"
-	    "HINCRBY dns.domain.a p 1\n"
-	    "HSET dns.domain.a t \"old\"\n"
-	    "EXPIRE dns.domain.a 50\n");
+	assert_string_equal(rig_take(r, 0, 9), "HINCRBY dns.domain.a q 5\n"
+					       "HINCRBY dns.domain.a p 1\n"
+					       "HSET dns.domain.a t \"old\"\n"
+					       "EXPIRE dns.domain.a 50\n");
 	assert_int_equal(rig_counter(r, COUNTER_CLOUD_EXPIRED), 2);
 	/* taken and unseen: it goes; the next one is new */
 	rig_pass(r, 1);
@@ -500,15 +504,18 @@ test_life_orders(void **state)
 	cloud_set(r->c, k, "nas", "1", 1);
 	cloud_expire_after(r->c, k, 60);
 	cloud_persist(r->c, k); /* the last word */
-	assert_string_equal(rig_take(r, 0, 9), "HSET user.ann nas \"1\"\nPERSIST user.ann 0\n");
+	assert_string_equal(
+	    rig_take(r, 0, 9), "HSET user.ann nas \"1\"\nPERSIST user.ann 0\n");
 	cloud_expire_after(r->c, k, 60);
 	cloud_incr(r->c, k, "x", 1);
 	rig_pass(r, 20500);
-	assert_string_equal(rig_take(r, 0, 9), "HINCRBY user.ann x 1\nEXPIRE user.ann 40\n");
-	/* shortly before its end: the node may have lost it, and must not keep the rest */
+	assert_string_equal(
+	    rig_take(r, 0, 9), "HINCRBY user.ann x 1\nEXPIRE user.ann 40\n");
+	/* shortly before its end: the node may have lost it; no rest must stay */
 	rig_pass(r, 37000);
 	cloud_incr(r->c, rig_key(r, CLOUD_USER, "ann"), "x", 1);
-	assert_string_equal(rig_take(r, 0, 9), "HINCRBY user.ann x 1\nEXPIRE user.ann 3\n");
+	assert_string_equal(
+	    rig_take(r, 0, 9), "HINCRBY user.ann x 1\nEXPIRE user.ann 3\n");
 	k = rig_key(r, CLOUD_USER, "ann");
 	cloud_incr(r->c, k, "x", 1);
 	cloud_delete(r->c, k);
@@ -516,7 +523,8 @@ test_life_orders(void **state)
 	k = rig_key(r, CLOUD_USER, "ann");
 	cloud_delete(r->c, k);
 	cloud_incr(r->c, k, "x", 7);
-	assert_string_equal(rig_take(r, 0, 9), "DEL user.ann 0\nHINCRBY user.ann x 7\n");
+	assert_string_equal(
+	    rig_take(r, 0, 9), "DEL user.ann 0\nHINCRBY user.ann x 7\n");
 	/* logged out while it was not known here */
 	cloud_expire_after(r->c, rig_key(r, CLOUD_USER, "bob"), 9);
 	assert_string_equal(rig_take(r, 0, 9), "EXPIRE user.bob 9\n");
@@ -528,7 +536,8 @@ test_life_orders(void **state)
 static void
 test_strings(void **state)
 {
-	const struct cloud_tree def = {.prefix = "dns.cache.", .type = CLOUD_STRING, .ttl_s = 40};
+	const struct cloud_tree def = {
+	    .prefix = "dns.cache.", .type = CLOUD_STRING, .ttl_s = 40};
 	struct rig *r = rig_new(1, 300, 1000);
 	unsigned cache = (unsigned)cloud_add_tree(r->c, &def);
 	struct cloud_key *k = rig_ip(r, CLOUD_USER_IP, "10.0.0.1");
@@ -542,7 +551,8 @@ test_strings(void **state)
 	cloud_expire_after_if(r->c, k, "ann", 3, 60); /* it is bob's now */
 	assert_string_equal(rig_take(r, 0, 9), "");
 	cloud_expire_after_if(r->c, k, "bob", 3, 60);
-	assert_string_equal(rig_take(r, 0, 9), "EXPIRE_IF user.ip.10.0.0.1 \"bob\" 60\n");
+	assert_string_equal(
+	    rig_take(r, 0, 9), "EXPIRE_IF user.ip.10.0.0.1 \"bob\" 60\n");
 	cloud_put(r->c, k, "bob", 3); /* back: SET takes the TTL away */
 	assert_string_equal(rig_take(r, 0, 9), "SET user.ip.10.0.0.1 \"bob\"\n");
 	cloud_expire_after_if(r->c, k, "bob", 3, 60);
@@ -552,7 +562,8 @@ test_strings(void **state)
 	    "SET user.ip.10.0.0.1 \"eve\"\nPERSIST user.ip.10.0.0.1 0\n");
 	/* the node knows of an address this probe has not seen */
 	cloud_expire_after_if(r->c, rig_ip(r, CLOUD_USER_IP, "10.0.0.2"), "ann", 3, 60);
-	assert_string_equal(rig_take(r, 0, 9), "EXPIRE_IF user.ip.10.0.0.2 \"ann\" 60\n");
+	assert_string_equal(
+	    rig_take(r, 0, 9), "EXPIRE_IF user.ip.10.0.0.2 \"ann\" 60\n");
 	assert_string_equal(rig_show(r, "user.ip.10.0.0.2"), "-");
 	/* volatile: each SET needs its EXPIRE */
 	cloud_put(r->c, rig_key(r, cache, "10.0.0.1"), "a.example", 9);
@@ -575,7 +586,7 @@ test_rearm(void **state)
 	(void)state;
 	cloud_incr(r->c, k, "q", 3);
 	cloud_set(r->c, k, "t", "x", 1);
-	cloud_set_first(r->c, k, "f", 4);
+	cloud_set_min(r->c, k, "f", 4);
 	cloud_set(r->c, rig_key(r, CLOUD_USER, "ann"), "nas", "1", 1);
 	cloud_put(r->c, rig_ip(r, CLOUD_USER_IP, "10.0.0.1"), "ann", 3);
 	rig_take(r, 0, 99);
@@ -588,7 +599,7 @@ test_rearm(void **state)
 	    "EXPIRE dns.domain.a 50\n");
 	cloud_incr(r->c, k, "q", 1);
 	assert_string_equal(rig_take(r, rig_node_of(r, DNS "a", 12), 99),
-	    "HINCRBY dns.domain.a q 1\n"); /* the node's q is new: no answer to compare */
+	    "HINCRBY dns.domain.a q 1\n"); /* its q is new: no answer to compare */
 	/* all of a node's */
 	cloud_rearm_all(r->c, rig_node_of(r, "user.ann", 8));
 	rig_take(r, rig_node_of(r, "user.ann", 8), 99);
@@ -649,7 +660,8 @@ test_rearm_many(void **state)
 static void
 test_local(void **state)
 {
-	const struct cloud_tree def = {.prefix = "here.", .type = CLOUD_HASH, .local = true};
+	const struct cloud_tree def = {
+	    .prefix = "here.", .type = CLOUD_HASH, .local = true};
 	struct rig *r = rig_new(1, 300, 1000);
 	unsigned here = (unsigned)cloud_add_tree(r->c, &def);
 
@@ -718,7 +730,8 @@ test_zset_bound(void **state)
 	(void)state;
 	for (round = 1; round <= 5; round++)
 		for (i = 0; i < 20000; i++) {
-			n = (unsigned)snprintf(name, sizeof(name), "member %u of many", i);
+			n = (unsigned)snprintf(
+			    name, sizeof(name), "member %u of many", i);
 			/* i < 500 weigh a thousand times as much */
 			cloud_zincr(r->c, k, name, n, i < 500 ? 1000 + i : 1);
 		}
@@ -735,7 +748,8 @@ test_zset_bound(void **state)
 	assert_int_equal(item.number, 5 * 1499);
 	/* each that is shown is found, and none else */
 	for (i = n = 0; i < 20000; i++) {
-		size_t len = (size_t)snprintf(name, sizeof(name), "member %u of many", i);
+		size_t len =
+		    (size_t)snprintf(name, sizeof(name), "member %u of many", i);
 
 		n += cloud_key_get(k, name, len, &item);
 	}
@@ -744,8 +758,8 @@ test_zset_bound(void **state)
 }
 
 static void
-put_minute(struct rig *r, const char *metric, unsigned minute, const char *member,
-    uint64_t n)
+put_minute(
+    struct rig *r, const char *metric, unsigned minute, const char *member, uint64_t n)
 {
 	char id[64];
 
@@ -834,8 +848,8 @@ test_top_waiting(void **state)
 static void
 test_next(void **state)
 {
-	static const char *const want[] = {"dns.domain.a", "dns.domain.a.b", "dns.domain.ab",
-	    "dns.domain.b", "user.a"};
+	static const char *const want[] = {"dns.domain.a", "dns.domain.a.b",
+	    "dns.domain.ab", "dns.domain.b", "user.a"};
 	struct rig *r = rig_new(0, 300, 1000);
 	unsigned dns = add_dns(r, 0), i;
 	const struct cloud_key *k = NULL;
@@ -894,7 +908,8 @@ test_memory(void **state)
 			name[100] = '\0';
 			cloud_incr(r->c, k, name, 1);
 			name[100] = 'n';
-			put_minute(r, "ip.bytes", i % 3, "some very long member's name", 1);
+			put_minute(
+			    r, "ip.bytes", i % 3, "some very long member's name", 1);
 		}
 		full = cloud_memory(r->c);
 		assert_true(cloud_key_memory(cloud_look(r->c, dns, name, 150)) > 300);

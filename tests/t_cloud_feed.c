@@ -51,10 +51,12 @@ test_plain(void **state)
 	(void)state;
 	cloud_feed(r->c, &d);
 	key_is(r, "ip.10.0.0.1",
-	    "bytesSent=300 bytesRcvd=4000 pktsSent=3 pktsRcvd=5 flowsClient=1 flowsServer=0 "
+	    "bytesSent=300 bytesRcvd=4000 pktsSent=3 pktsRcvd=5 flowsClient=1 "
+	    "flowsServer=0 "
 	    "firstSeen=1700000000 lastSeen=1700000005");
 	key_is(r, "ip.10.0.0.2",
-	    "bytesSent=4000 bytesRcvd=300 pktsSent=5 pktsRcvd=3 flowsClient=0 flowsServer=1 "
+	    "bytesSent=4000 bytesRcvd=300 pktsSent=5 pktsRcvd=3 flowsClient=0 "
+	    "flowsServer=1 "
 	    "firstSeen=1700000000 lastSeen=1700000005");
 	key_is(r, "proto.Unknown", "bytes=4300 pkts=8 flows=1");
 	key_is(r, "port.tcp.443", "bytes=4300 pkts=8 flows=1");
@@ -70,7 +72,8 @@ test_plain(void **state)
 	d.octets[1] = d.packets[1] = 0;
 	cloud_feed(r->c, &d);
 	key_is(r, "ip.10.0.0.1",
-	    "bytesSent=600 bytesRcvd=4000 pktsSent=6 pktsRcvd=5 flowsClient=1 flowsServer=0 "
+	    "bytesSent=600 bytesRcvd=4000 pktsSent=6 pktsRcvd=5 flowsClient=1 "
+	    "flowsServer=0 "
 	    "firstSeen=1700000000 lastSeen=1700000005");
 	key_is(r, "proto.Unknown", "bytes=4600 pkts=11 flows=1");
 	key_is(r, "top.ip.flows.28333333", "10.0.0.1=1 10.0.0.2=1");
@@ -94,7 +97,8 @@ test_sides(void **state)
 	put_addr(d.key.addr[1], "2001:db8::1");
 	cloud_feed(r->c, &d);
 	key_is(r, "ip.2001:db8::1",
-	    "bytesSent=4000 bytesRcvd=0 pktsSent=5 pktsRcvd=0 flowsClient=1 flowsServer=0 "
+	    "bytesSent=4000 bytesRcvd=0 pktsSent=5 pktsRcvd=0 flowsClient=1 "
+	    "flowsServer=0 "
 	    "firstSeen=1700000000 lastSeen=1700000005");
 	key_is(r, "port.udp.40000", "bytes=4000 pkts=5 flows=1");
 	/* other protocols have no ports, nor have fragments */
@@ -131,16 +135,21 @@ test_vlan_mac(void **state)
 	memcpy(d.mac[1], "\x00\x1b\x21\xaa\xbb\xcc", 6);
 	cloud_feed(r->c, &d);
 	key_is(r, "vlan.7",
-	    "bytesSent=4000 bytesRcvd=300 pktsSent=5 pktsRcvd=3 flowsClient=1 flowsServer=1 "
+	    "bytesSent=4000 bytesRcvd=300 pktsSent=5 pktsRcvd=3 flowsClient=1 "
+	    "flowsServer=1 "
 	    "firstSeen=1700000000 lastSeen=1700000005");
 	key_is(r, "ip.10.0.0.2",
-	    "bytesSent=4000 bytesRcvd=300 pktsSent=5 pktsRcvd=3 flowsClient=1 flowsServer=0 "
+	    "bytesSent=4000 bytesRcvd=300 pktsSent=5 pktsRcvd=3 flowsClient=1 "
+	    "flowsServer=0 "
 	    "firstSeen=1700000000 lastSeen=1700000005 mac=00:1b:21:aa:bb:cc "
-	    "7.bytesSent=4000 7.bytesRcvd=300 7.pktsSent=5 7.pktsRcvd=3 7.flowsClient=1");
+	    "7.bytesSent=4000 7.bytesRcvd=300 7.pktsSent=5 7.pktsRcvd=3 "
+	    "7.flowsClient=1");
 	key_is(r, "mac.00:1b:21:aa:bb:cc",
-	    "bytesSent=4000 bytesRcvd=300 pktsSent=5 pktsRcvd=3 flowsClient=1 flowsServer=0 "
+	    "bytesSent=4000 bytesRcvd=300 pktsSent=5 pktsRcvd=3 flowsClient=1 "
+	    "flowsServer=0 "
 	    "firstSeen=1700000000 lastSeen=1700000005 "
-	    "7.bytesSent=4000 7.bytesRcvd=300 7.pktsSent=5 7.pktsRcvd=3 7.flowsClient=1");
+	    "7.bytesSent=4000 7.bytesRcvd=300 7.pktsSent=5 7.pktsRcvd=3 "
+	    "7.flowsClient=1");
 	key_is(r, "mac.00:00:00:00:00:00", "-");
 	assert_null(strstr(rig_show(r, "ip.10.0.0.1"), "mac="));
 	/* another VLAN beside it, then none: the totals are of all */
@@ -179,12 +188,12 @@ test_node(void **state)
 	at = strstr(r->ops, "HINCRBY ip.10.0.0.1");
 	assert_non_null(at);
 	begins(at, "HINCRBY ip.10.0.0.1 bytesSent 300\n"
-	    "HINCRBY ip.10.0.0.1 pktsSent 3\n"
-	    "HINCRBY ip.10.0.0.1 flowsClient 1\n"
-	    "HSETNX ip.10.0.0.1 firstSeen 1700000000\n"
-	    "HSET ip.10.0.0.1 lastSeen 1700000005\n"
-	    "HSET ip.10.0.0.1 mac \"00:00:00:00:00:00\"\n"
-	    "EXPIRE ip.10.0.0.1 375\n");
+		   "HINCRBY ip.10.0.0.1 pktsSent 3\n"
+		   "HINCRBY ip.10.0.0.1 flowsClient 1\n"
+		   "HSETNX ip.10.0.0.1 firstSeen 1700000000\n"
+		   "HSET ip.10.0.0.1 lastSeen 1700000005\n"
+		   "HSET ip.10.0.0.1 mac \"00:00:00:00:00:00\"\n"
+		   "EXPIRE ip.10.0.0.1 375\n");
 	d.fresh = false;
 	cloud_feed(r->c, &d);
 	cloud_feed(r->c, &d);
@@ -192,8 +201,8 @@ test_node(void **state)
 	at = strstr(r->ops, "HINCRBY! ip.10.0.0.1");
 	assert_non_null(at);
 	begins(at, "HINCRBY! ip.10.0.0.1 bytesSent 600\n"
-	    "HINCRBY ip.10.0.0.1 pktsSent 6\n"
-	    "ZINCRBY");
+		   "HINCRBY ip.10.0.0.1 pktsSent 6\n"
+		   "ZINCRBY");
 	assert_null(strstr(r->ops, "Seen"));
 	assert_null(strstr(r->ops, " mac "));
 	assert_null(strstr(r->ops, "ZTRIM"));
@@ -261,7 +270,8 @@ test_other(void **state)
 		cloud_feed(r->c, &d);
 	}
 	key_is(r, "ip.other",
-	    "bytesSent=8600 bytesRcvd=8600 pktsSent=16 pktsRcvd=16 flowsClient=2 flowsServer=2 "
+	    "bytesSent=8600 bytesRcvd=8600 pktsSent=16 pktsRcvd=16 flowsClient=2 "
+	    "flowsServer=2 "
 	    "firstSeen=1700000000 lastSeen=1700000005");
 	n = cloud_top(r->c, "ip.bytes", items, 8);
 	assert_int_equal(n, 6);

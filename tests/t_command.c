@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_command.c -- requests from the outside: connection, checks, MULTI, channels, names of
- * keys, INFO, CONFIG, COMMAND.
+ * t_command.c -- requests from the outside: connection, checks, MULTI, channels, INFO,
+ * CONFIG, COMMAND; and anything at all.
  */
 #include "command_rig.h"
 
+#include <sys/resource.h>
+
 #include "client.h"
-#include "glob.h"
+#include "command_int.h"
 
 static void
 test_connection(void **state)
@@ -208,6 +210,39 @@ test_multi(void **state)
 	rig_close(&r);
 }
 
+/* One that takes long lets others be served in between, and ends with its client. */
+static void
+test_multi_long(void **state)
+{
+	enum { LONG = 200, WORDS = 60 };
+	char request[16 + 8 * WORDS] = "CONFIG GET";
+	struct rig r;
+
+	(void)state;
+	for (unsigned i = 0; i < WORDS; i++)
+		strcat(request, " *?zz1*");
+	rig_open(&r, NULL);
+	rig_connect(&r, 1);
+	rig_connect(&r, 2);
+	for (unsigned client = 0; client < 2; client++) {
+		assert_string_equal(ask_as(&r, client, "MULTI"), "+OK");
+		for (unsigned i = 0; i < LONG; i++)
+			assert_string_equal(ask_as(&r, client, request), "+QUEUED");
+	}
+	assert_int_equal(write(r.fd[0], "EXEC\r\n", 6), 6);
+	assert_int_equal(write(r.fd[1], "EXEC\r\n", 6), 6);
+	assert_int_equal(write(r.fd[2], "CLIENT KILL ID 2\r\n", 18), 18);
+	while (!rig_take(&r, 2))
+		event_base_loop(r.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	assert_string_equal(rig_reply(&r, 2), ":1");
+	rig_take(&r, 0);
+	assert_true(r.len[0] < 4 * LONG); /* not all yet */
+	assert_true(rig_is_closed(&r, 1));
+	assert_int_equal(strlen(rig_reply(&r, 0)), 4 * LONG); /* [[], [], ...] */
+	assert_string_equal(ask_as(&r, 0, "PING"), "+PONG");
+	rig_close(&r);
+}
+
 /* Live flows in a transaction wait, one after the other; the client may go meanwhile. */
 static void
 test_multi_flows(void **state)
@@ -259,6 +294,16 @@ test_multi_flows(void **state)
 	rig_close(&r);
 }
 
+/* Turns until CONDITION holds. */
+#define WAIT_TURNS(r, condition)                     \
+	do {                                         \
+		time_t until = time(NULL) + 10;      \
+		while (!(condition)) {               \
+			assert_true(time(NULL) <= until); \
+			rig_turn(r);                 \
+		}                                    \
+	} while (0)
+
 static void
 test_questions(void **state)
 {
@@ -268,13 +313,151 @@ test_questions(void **state)
 	rig_open(&r, NULL);
 	rig_flow(&r, 1);
 	r.alive.limit = 1;
+	r.commands->patience_ms = 2;
 	expect(&r, "TYPE flow.tcp.10.0.0.1.1001-192.0.2.1.443",
 	    "-ERR too many questions about live flows are open; try again");
 	expect(&r, "KEYS *", "-ERR too many questions about live flows are open; try again");
 	expect(&r, "SCAN 0", "-ERR too many questions about live flows are open; try again");
 	expect(&r, "EXISTS flow.tcp.10.0.0.1.1001-192.0.2.1.443",
 	    "-ERR too many questions about live flows are open; try again");
+	/* each of a transaction waits anew */
+	expect(&r, "MULTI", "+OK");
+	expect(&r, "PING", "+QUEUED");
+	expect(&r, "TYPE flow.tcp.10.0.0.1.1001-192.0.2.1.443", "+QUEUED");
+	expect(&r, "KEYS flow.*", "+QUEUED");
+	expect(&r, "EXEC",
+	    "[+PONG, -ERR too many questions about live flows are open; try again, "
+	    "-ERR too many questions about live flows are open; try again]");
+	/* for long enough */
+	r.commands->patience_ms = 3600 * 1000;
+	rig_request(&r, 0, "EXISTS flow.tcp.10.0.0.1.1001-192.0.2.1.443");
+	assert_true(rig_is_silent(&r, 0));
+	r.alive.limit = 0;
+	assert_string_equal(rig_reply(&r, 0), ":1");
+	assert_true(TAILQ_EMPTY(&r.commands->asking));
 	rig_close(&r);
+}
+
+static unsigned
+asking(const struct rig *r)
+{
+	const struct job *j;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (j, &r->commands->asking, link)
+		n++;
+	return n;
+}
+
+/* Far more clients than questions may be open: all are answered, in order. */
+static void
+test_many_questions(void **state)
+{
+	static const char *const requests[] = {
+		"HGETALL flow.tcp.10.0.0.1.1001-192.0.2.1.443", "KEYS flow.*", "SCAN 0",
+		"EXISTS flow.tcp.10.0.0.1.1001-192.0.2.1.443 "
+		"flow.tcp.10.0.0.2.1002-192.0.2.1.443 "
+		"flow.tcp.10.0.0.2.1002-192.0.2.1.443"};
+	static struct rig r;
+	char hgetall[1024], keys[512], id[2][64];
+	struct rlimit files;
+	unsigned i, n = 600;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+	setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur < 2 * n + 64)
+		n = (unsigned)files.rlim_cur / 2 - 32;
+	rig_open(&r, NULL);
+	for (i = 1; i <= 3; i++)
+		rig_flow(&r, i);
+	snprintf(hgetall, sizeof(hgetall), "%s", ask(&r, requests[0]));
+	assert_non_null(strstr(hgetall, "\"IN_BYTES\", \"100\""));
+	snprintf(keys, sizeof(keys), "%s", ask(&r, requests[1]));
+	r.alive.limit = 17; /* 16 at once */
+	r.alive.silent = true;
+	for (i = 1; i <= n; i++) {
+		rig_connect(&r, i);
+		rig_turn(&r); /* accepts it: connect() must not wait for that */
+	}
+	for (i = 1; i <= 2; i++) /* one whose question is open, one who waits */
+		snprintf(id[i - 1], sizeof(id[0]), "CLIENT KILL ID %s",
+		    ask_as(&r, 20 * i - 19, "CLIENT ID") + 1);
+	for (i = 1; i <= n; i++) {
+		if (i == 21 || i == 30) {
+			assert_string_equal(ask_as(&r, i, "MULTI"), "+OK");
+			assert_string_equal(ask_as(&r, i, requests[0]), "+QUEUED");
+			assert_string_equal(ask_as(&r, i, requests[3]), "+QUEUED");
+			rig_request(&r, i, "EXEC");
+		} else {
+			rig_request(&r, i, requests[i <= n - 3 ? 0 : i - (n - 3)]);
+		}
+		assert_int_equal(r.alive.nquestions, i < 16 ? i : 16);
+		assert_int_equal(asking(&r), i < 16 ? 0 : i - 16);
+	}
+	expect(&r, id[0], ":1");
+	expect(&r, id[1], ":1");
+	assert_true(rig_is_closed(&r, 1));
+	assert_true(rig_is_closed(&r, 21));
+	WAIT_TURNS(&r, asking(&r) == n - 18);
+	assert_int_equal(r.alive.nquestions, 16);
+	assert_int_equal(r.alive.forgotten, 1);
+	r.alive.silent = false;
+	event_active(r.alive.event, 0, 0);
+	for (i = 1; i <= n; i++) {
+		if (i == 1 || i == 21)
+			continue;
+		rig_reply(&r, i);
+		if (i == 30)
+			assert_non_null(strstr(r.text, "\"], :3]"));
+		else if (i <= n - 3)
+			assert_string_equal(r.text, hgetall);
+		else if (i == n - 2)
+			assert_string_equal(r.text, keys);
+		else if (i == n - 1)
+			assert_non_null(strstr(r.text, "192.0.2.1.443\"]]"));
+		else
+			assert_string_equal(r.text, ":3");
+	}
+	assert_int_equal(asking(&r), 0);
+	rig_close(&r);
+}
+
+/* Who came first asks first, also before one who comes when there is room. */
+static void
+test_questions_in_order(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	const struct question *q;
+	char request[96];
+	unsigned i;
+
+	(void)state;
+	assert_non_null(r);
+	rig_open(r, NULL);
+	r->alive.limit = 1;
+	r->alive.silent = true;
+	for (i = 1; i <= 9; i++) {
+		rig_flow(r, i);
+		rig_connect(r, i);
+		snprintf(request, sizeof(request),
+		    "TYPE flow.tcp.10.0.0.%u.%u-192.0.2.1.443", i, 1000 + i);
+		if (i == 9)
+			r->alive.limit = 0;
+		rig_request(r, i, request);
+	}
+	WAIT_TURNS(r, r->alive.nquestions == 9);
+	for (i = 1; i <= 9; i++) {
+		q = &r->alive.question[i - 1];
+		assert_memory_equal(&q->key, &r->alive.flow[i - 1].flow.key, sizeof(q->key));
+	}
+	r->alive.silent = false;
+	event_active(r->alive.event, 0, 0);
+	for (i = 1; i <= 9; i++)
+		assert_string_equal(rig_reply(r, i), "+hash");
+	rig_close(r);
+	free(r);
 }
 
 static void
@@ -345,6 +528,7 @@ test_server(void **state)
 	expect(&r, "LASTSAVE", ":1700000000");
 	assert_memory_equal(ask(&r, "TIME"), "[\"1", 3);
 	expect(&r, "SLOWLOG GET 5", "[]");
+	expect(&r, "SLOWLOG GET x", "-ERR count should be greater than or equal to -1");
 	expect(&r, "SLOWLOG LEN", ":0");
 	expect(&r, "SLOWLOG RESET", "+OK");
 	expect(&r, "LATENCY LATEST", "[]");
@@ -504,206 +688,110 @@ test_command(void **state)
 	fclose(null);
 }
 
-/* --- names --- */
-
+/* The lists of fields that are shown can be read, with nDPI too: else it would abort. */
 static void
-test_keys(void **state)
+test_fields(void **state)
 {
-	struct rig r;
-	char pattern[GLOB_MAX + 8] = "KEYS ";
+	static struct rig r;
+	struct commands_setup setup = {.fields = &r.fields, .base = event_base_new()};
+	struct commands *c;
 
 	(void)state;
-	rig_open(&r, NULL);
-	expect(&r, "KEYS *", "[]");
-	expect(&r, "RANDOMKEY", "nil");
-	cloud_incr(r.cloud, rig_ip(&r, "192.168.1.2"), "bytesSent", 1);
-	cloud_incr(r.cloud, rig_ip(&r, "192.168.1.10"), "bytesSent", 1);
-	cloud_incr(r.cloud, rig_ip(&r, "10.0.0.1"), "bytesSent", 1);
-	expect(&r, "KEYS ip.192.168.*", "[\"ip.192.168.1.10\", \"ip.192.168.1.2\"]");
-	expect(&r, "KEYS *.1", "[\"ip.10.0.0.1\"]");
-	expect(&r, "KEYS ip.10.0.0.1", "[\"ip.10.0.0.1\"]");
-	expect(&r, "KEYS ip.10.0.0.2", "[]");
-	rig_flow(&r, 1);
-	rig_flow(&r, 2);
-	rig_flow(&r, 3);
-	expect(&r, "KEYS flow.*.10.0.0.[23].*",
-	    "[\"flow.tcp.10.0.0.2.1002-192.0.2.1.443\", "
-	    "\"flow.tcp.10.0.0.3.1003-192.0.2.1.443\"]");
-	expect(&r, "KEYS [f]low.*.10.0.0.1.*", "[\"flow.tcp.10.0.0.1.1001-192.0.2.1.443\"]");
-	expect(&r, "KEYS flow.tcp.10.0.0.1.1001-192.0.2.1.443",
-	    "[\"flow.tcp.10.0.0.1.1001-192.0.2.1.443\"]");
-	expect(&r, "KEYS flow.tcp.10.0.0.4.1001-192.0.2.1.443", "[]");
-	assert_int_equal(r.alive.asked, 2 + 2 + 1 + 1);
-	expect(&r, "KEYS ip.10.*", "[\"ip.10.0.0.1\"]");
-	assert_int_equal(r.alive.asked, 6); /* no flow has such a name */
-	expect(&r, "DBSIZE", ":6");
-	expect(&r, "EXISTS ip.10.0.0.1 ip.10.0.0.2 ip.10.0.0.1", ":2");
-	expect(&r, "EXISTS ip.10.0.0.1 flow.tcp.10.0.0.1.1001-192.0.2.1.443 "
-		   "flow.tcp.192.0.2.1.443-10.0.0.2.1002 flow.tcp.1.1.1.1.1-2.2.2.2.2", ":3");
-	expect(&r, "TOUCH ip.10.0.0.1", ":1");
-	assert_non_null(strstr(ask(&r, "RANDOMKEY"), "\"ip."));
-	memset(pattern + 5, '*', GLOB_MAX + 1);
-	expect(&r, pattern, "-ERR pattern is longer than 256 bytes");
-	rig_close(&r);
+	c = commands_new(&setup);
+	assert_non_null(c);
+	commands_free(c);
+	r.fields.names = (const void *)&r;
+	c = commands_new(&setup);
+	assert_non_null(c);
+	commands_free(c);
+	event_base_free(setup.base);
 }
 
-/* More than one turn; others are served meanwhile. */
+/* --- anything --- */
+
+static uint32_t
+dice(uint32_t *state, uint32_t n)
+{
+	*state = *state * 1664525 + 1013904223;
+	return (uint32_t)((uint64_t)(*state >> 4) * n >> 28);
+}
+
+static const char *const words[] = {"", "0", "-1", "1", "7", "1000000000000",
+	"9223372036854775807", "-9223372036854775808", "x", "*", "ip.*", "flow.*", "*.1",
+	"[", "\\", "ip.10.0.0.1", "z.key", "user.ip.10.0.0.1", "nokey", "IN_BYTES", "bytesSent",
+	"flow.tcp.10.0.0.1.1001-192.0.2.1.443", "flow.tcp.10.0.0.9.1-192.0.2.1.443", "flow.",
+	"flow.tcp.1.2.3.4.99999-1.1.1.1.1", "MATCH", "COUNT", "TYPE", "hash", "WITHSCORES",
+	"WITHVALUES", "BYSCORE", "REV", "LIMIT", "(1", "-inf", "+inf", "nan", "ip", "bytes",
+	"proto", "10.0.0.1", "2001:db8::1", "yes", "ID", "PATTERN", "FILTERBY", "ACLCAT", "3",
+	"SETNAME", "SAMPLES", "get", "config|get", "|", "a|b|c", "all", "nodes", "2"};
+
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
+/* A row's name and some words, mostly as many as it takes. */
 static void
-test_keys_many(void **state)
+add_any(struct respbuf *b, uint32_t *state)
 {
-	enum { MANY = 12000 };
-	struct rig r;
-	char addr[32];
-	unsigned commas = 0;
+	const struct command_row *row;
+	unsigned n;
 
-	(void)state;
-	rig_open(&r, NULL);
-	for (unsigned i = 0; i < MANY; i++) {
-		snprintf(addr, sizeof(addr), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
-		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
-	}
-	rig_connect(&r, 1);
-	rig_request(&r, 0, "KEYS ip.*");
-	rig_request(&r, 0, "PING");
-	assert_string_equal(ask_as(&r, 1, "PING"), "+PONG");
-	rig_reply(&r, 0);
-	for (const char *p = r.text; *p != '\0'; p++)
-		commas += *p == ',';
-	assert_int_equal(commas, MANY - 1);
-	assert_string_equal(rig_reply(&r, 0), "+PONG");
-	expect(&r, "MULTI", "+OK");
-	expect(&r, "KEYS ip.*", "+QUEUED");
-	expect(&r, "PING", "+QUEUED");
-	ask(&r, "EXEC");
-	assert_string_equal(r.text + strlen(r.text) - 9, "], +PONG]");
-	rig_request(&r, 0, "KEYS *");
-	rig_turn(&r);
-	rig_close(&r);
-}
-
-/* All a scan tells, each name as often as it came. */
-static unsigned
-scan(struct rig *r, const char *options, unsigned *calls, const char *look_for)
-{
-	char request[256], cursor[32] = "0";
-	unsigned n = 0;
-	const char *p;
-
-	*calls = 0;
 	do {
-		snprintf(request, sizeof(request), "SCAN %s%s", cursor, options);
-		p = ask(r, request);
-		(*calls)++;
-		assert_int_equal(sscanf(p, "[\"%31[0-9]\"", cursor), 1);
-		while ((p = strstr(p, look_for)) != NULL) {
-			n++;
-			p++;
-		}
-	} while (strcmp(cursor, "0") != 0);
-	return n;
+		row = &command_rows[dice(state, command_row_count)];
+	} while (strcmp(row->name, "quit") == 0 || strcmp(row->name, "monitor") == 0 ||
+	    strcmp(row->name, "reset") == 0 || strcmp(row->name, "auth") == 0 ||
+	    (row->sub != NULL &&
+		(strcmp(row->sub, "reply") == 0 || strcmp(row->sub, "kill") == 0)));
+	n = (unsigned)abs(row->arity) + (dice(state, 3) == 0 ? dice(state, 5) : 0);
+	if (row->arity < 0 && dice(state, 2) == 0)
+		n += dice(state, 4);
+	if (n < 2)
+		n = row->sub != NULL ? 2 : 1;
+	resp_head(b, '*', n);
+	resp_bulk_text(b, row->name);
+	for (unsigned i = 1; i < n; i++) {
+		if (i == 1 && row->sub != NULL)
+			resp_bulk_text(b, row->sub);
+		else if (dice(state, 50) == 0)
+			resp_bulk(b, "a\0b\r\n%s\xff", 8);
+		else
+			resp_bulk_text(b, words[dice(state, WORDS)]);
+	}
 }
 
+/* Some of anything, in either protocol, in a transaction or not; then all is answered. */
 static void
-test_scan(void **state)
+test_anything(void **state)
 {
+	uint32_t seed = 20261120;
+	struct respbuf b;
 	struct rig r;
-	char addr[32];
-	unsigned calls, quotes;
 
 	(void)state;
 	rig_open(&r, NULL);
-	expect(&r, "SCAN 0", "[\"0\", []]");
-	for (unsigned i = 0; i < 1000; i++) {
-		snprintf(addr, sizeof(addr), "10.0.%u.%u", i >> 8, i & 255);
-		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
-	}
-	for (unsigned i = 1; i <= 5; i++)
+	for (unsigned i = 1; i < 8; i++)
 		rig_flow(&r, i);
-	assert_int_equal(scan(&r, "", &calls, "\"ip.10."), 1000);
-	assert_true(calls >= 100);
-	assert_int_equal(scan(&r, "", &calls, "\"flow."), 5);
-	assert_int_equal(scan(&r, " COUNT 300 MATCH ip.10.0.1.*", &calls, "\"ip."), 256);
-	assert_int_equal(calls, 1);
-	assert_int_equal(scan(&r, " match ip.* count 400", &calls, "\"ip."), 1000);
-	assert_int_equal(calls, 3);
-	assert_int_equal(scan(&r, " MATCH *.7", &calls, "\"ip."), 4);
-	assert_int_equal(scan(&r, " MATCH flow.*", &calls, "\"flow."), 5);
-	assert_int_equal(calls, 3);
-	assert_int_equal(scan(&r, " TYPE hash COUNT 1000", &calls, "\"ip."), 1000);
-	quotes = scan(&r, " TYPE string COUNT 1000", &calls, "\"");
-	assert_int_equal(quotes, 2 * calls); /* those of the cursor */
-	expect(&r, "SCAN 0 TYPE list", "[\"0\", []]");
-	expect(&r, "SCAN x", "-ERR invalid cursor");
-	expect(&r, "SCAN -1", "-ERR invalid cursor");
-	expect(&r, "SCAN 0 COUNT 0", "-ERR syntax error");
-	expect(&r, "SCAN 0 COUNT x", "-ERR value is not an integer or out of range");
-	expect(&r, "SCAN 0 FOO", "-ERR syntax error");
-	assert_int_equal(r.counters.v[COUNTER_RESP_CURSORS_LOST], 0);
-	expect(&r, "SCAN 12345678901234", "[\"0\", []]");
-	assert_int_equal(r.counters.v[COUNTER_RESP_CURSORS_LOST], 1);
-	rig_close(&r);
-}
+	cloud_incr(r.cloud, rig_ip(&r, "10.0.0.1"), "bytesSent", 1);
+	r.commands->patience_ms = 1;
+	respbuf_init(&b);
+	for (unsigned i = 0; i < 4000; i++) {
+		bool multi = dice(&seed, 3) == 0;
 
-/* A cursor can be used again; one of too many is lost, and counted. */
-static void
-test_cursors(void **state)
-{
-	struct rig r;
-	char addr[32], first[64], again[512], request[128], ignored[64];
-
-	(void)state;
-	rig_open(&r, NULL);
-	for (unsigned i = 0; i < 100; i++) {
-		snprintf(addr, sizeof(addr), "10.0.0.%u", i);
-		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
+		respbuf_reset(&b);
+		if (dice(&seed, 2) == 0)
+			resp_bytes(&b, "HELLO 3\r\n", 9);
+		if (multi)
+			resp_bytes(&b, "MULTI\r\n", 7);
+		for (unsigned k = dice(&seed, 4); k > 0; k--)
+			add_any(&b, &seed);
+		if (multi)
+			resp_bytes(&b, "EXEC\r\n", 6);
+		resp_bytes(&b, "RESET\r\n", 7);
+		r.alive.limit = dice(&seed, 20) == 0;
+		rig_send(&r, 0, b.buf, b.len);
+		while (strcmp(rig_reply(&r, 0), "+RESET") != 0)
+			;
+		assert_int_equal(r.len[0], 0);
 	}
-	assert_int_equal(sscanf(ask(&r, "SCAN 0"), "[\"%63[0-9]", first), 1);
-	snprintf(request, sizeof(request), "SCAN %s", first);
-	ask(&r, request);
-	snprintf(again, sizeof(again), "%s", strchr(r.text, '['));
-	/* the same names, whatever the number of the next step */
-	assert_string_equal(strstr(ask(&r, request), "\", [") , strstr(again, "\", ["));
-	for (unsigned i = 0; i < 4200; i++)
-		assert_int_equal(sscanf(ask(&r, "SCAN 0"), "[\"%63[0-9]", ignored), 1);
-	assert_int_equal(r.counters.v[COUNTER_RESP_CURSORS_LOST], 0);
-	expect(&r, request, "[\"0\", []]");
-	assert_int_equal(r.counters.v[COUNTER_RESP_CURSORS_LOST], 1);
-	snprintf(request, sizeof(request), "SCAN %s", ignored);
-	assert_string_not_equal(ask(&r, request), "[\"0\", []]");
-	rig_close(&r);
-}
-
-/* Whatever comes and goes: what is there all the time is told. */
-static void
-test_scan_changes(void **state)
-{
-	struct rig r;
-	char addr[32], cursor[64] = "0", request[128];
-	unsigned stay = 0, turn = 0;
-
-	(void)state;
-	rig_open(&r, NULL);
-	for (unsigned i = 0; i < 200; i++) {
-		snprintf(addr, sizeof(addr), "10.0.0.%u", i);
-		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
-	}
-	do {
-		snprintf(request, sizeof(request), "SCAN %s COUNT 7 MATCH ip.10.*", cursor);
-		assert_int_equal(sscanf(ask(&r, request), "[\"%63[0-9]", cursor), 1);
-		for (const char *p = r.text; (p = strstr(p, "\"ip.10.0.0.")) != NULL; p++)
-			stay += atoi(p + 11) % 2;
-		/* the even ones go, others come before and after */
-		for (unsigned i = 0; i < 20; i += 2) {
-			snprintf(addr, sizeof(addr), "10.0.0.%u", (turn * 20 + i) % 200);
-			cloud_delete(r.cloud, rig_ip(&r, addr));
-		}
-		snprintf(addr, sizeof(addr), "10.1.0.%u", turn);
-		cloud_incr(r.cloud, rig_ip(&r, addr), "n", 1);
-		r.now_ms++;
-		cloud_clock(r.cloud, r.now_ms);
-		turn++;
-	} while (strcmp(cursor, "0") != 0);
-	assert_int_equal(stay, 100);
+	respbuf_clear(&b);
 	rig_close(&r);
 }
 
@@ -717,19 +805,19 @@ main(void)
 	    cmocka_unit_test(test_client),
 	    cmocka_unit_test(test_writes),
 	    cmocka_unit_test(test_multi),
+	    cmocka_unit_test(test_multi_long),
 	    cmocka_unit_test(test_multi_flows),
 	    cmocka_unit_test(test_questions),
+	    cmocka_unit_test(test_many_questions),
+	    cmocka_unit_test(test_questions_in_order),
 	    cmocka_unit_test(test_pubsub),
 	    cmocka_unit_test(test_monitor),
 	    cmocka_unit_test(test_server),
 	    cmocka_unit_test(test_config),
 	    cmocka_unit_test(test_info),
 	    cmocka_unit_test(test_command),
-	    cmocka_unit_test(test_keys),
-	    cmocka_unit_test(test_keys_many),
-	    cmocka_unit_test(test_scan),
-	    cmocka_unit_test(test_cursors),
-	    cmocka_unit_test(test_scan_changes),
+	    cmocka_unit_test(test_fields),
+	    cmocka_unit_test(test_anything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,9 @@ test_hashes(void **state)
 	expect(&r, "HRANDFIELD nokey -3", "[]");
 	expect(&r, "HRANDFIELD h.key 0", "[]");
 	expect(&r, "HRANDFIELD h.key -9223372036854775808",
+	    "-ERR value is out of range, value must between -9223372036854775807 and "
+	    "9223372036854775807");
+	expect(&r, "HRANDFIELD h.key -9223372036854775807 WITHVALUES",
 	    "-ERR value is out of range");
 	expect(&r, "HRANDFIELD h.key 1 FOO", "-ERR syntax error");
 	ask(&r, "HRANDFIELD h.key 9");
@@ -230,6 +233,7 @@ test_flows(void **state)
 	assert_non_null(strstr(r.text, "\"PROTOCOL\", \"6\""));
 	assert_non_null(strstr(r.text, "\"L4_DST_PORT\", \"443\""));
 	assert_null(strstr(r.text, "IPV6"));
+	assert_null(strstr(r.text, "FLOW_END_REASON"));
 	assert_non_null(strstr(r.text, "\"communityId\", \"1:"));
 	ask(&r, "HKEYS " FLOW_1);
 	assert_string_equal(r.text + strlen(r.text) - 16, ", \"communityId\"]");

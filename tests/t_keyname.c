@@ -37,12 +37,12 @@ test_part(void **state)
 	part_is("nul\0nul\x7f", 8, "nul%00nul%7F");
 	part_is("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", 14,
 	    "caf\xc3\xa9%20\xe2\x82\xac%20\xf0\x9f\x98\x80");
-	part_is("\xc3", 1, "%C3");			/* cut */
+	part_is("\xc3", 1, "%C3"); /* cut */
 	part_is("\xe2\x82", 2, "%E2%82");
-	part_is("\xc0\x80", 2, "%C0%80");		/* overlong */
+	part_is("\xc0\x80", 2, "%C0%80"); /* overlong */
 	part_is("\xe0\x80\x80", 3, "%E0%80%80");
 	part_is("\xf0\x80\x80\x80", 4, "%F0%80%80%80");
-	part_is("\xed\xa0\x80", 3, "%ED%A0%80");	/* a surrogate */
+	part_is("\xed\xa0\x80", 3, "%ED%A0%80");        /* a surrogate */
 	part_is("\xf4\x90\x80\x80", 4, "%F4%90%80%80"); /* beyond U+10FFFF */
 	part_is("\xff\xfe", 2, "%FF%FE");
 	part_is("\x80", 1, "%80");
@@ -92,8 +92,8 @@ addr_is(const char *text, const char *want)
 static void
 test_addr(void **state)
 {
-	static const uint8_t ten[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0,
-	    200, 7};
+	static const uint8_t ten[16] = {
+	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 200, 7};
 	uint8_t a[16];
 
 	(void)state;
@@ -119,10 +119,10 @@ test_addr(void **state)
 static void
 test_addr_junk(void **state)
 {
-	static const char *const junk[] = {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4",
-	    "1.2.3.4 ", " 1.2.3.4", "1.2.3.-4", ":::", "1::2::3", "12345::", "g::", "::1%lo",
-	    "other", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "::ffff:1.2.3",
-	    "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"};
+	static const char *const junk[] = {"", "1.2.3", "1.2.3.4.5", "256.1.1.1",
+	    "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "1.2.3.-4", ":::", "1::2::3",
+	    "12345::", "g::", "::1%lo", "other", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
+	    "::ffff:1.2.3", "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"};
 	uint8_t a[16], before[16];
 	size_t i;
 
@@ -139,7 +139,7 @@ test_addr_junk(void **state)
 	assert_int_equal(a[15], 45);
 }
 
-/* Any address: as inet_ntop() has it, but for the dotted forms it gives to "::a.b.c.d". */
+/* Any address: as inet_ntop() has it, but for its dotted form of "::a.b.c.d". */
 static void
 test_addr_any(void **state)
 {
@@ -173,7 +173,8 @@ test_mac_proto(void **state)
 	unsigned i;
 
 	(void)state;
-	assert_int_equal(keyname_mac(mac, (const uint8_t *)"\x00\x1b\xFF\x0a\x90\x01"), 17);
+	assert_int_equal(
+	    keyname_mac(mac, (const uint8_t *)"\x00\x1b\xFF\x0a\x90\x01"), 17);
 	assert_string_equal(mac, "00:1b:ff:0a:90:01");
 	free(mac);
 	assert_int_equal(keyname_proto(name, 6), 3);
@@ -198,8 +199,10 @@ static struct flowkey
 make(const char *src, unsigned sport, const char *dst, unsigned dport, unsigned proto,
     unsigned vlan, uint32_t sub, unsigned *client)
 {
-	struct packet p = {.proto = (uint8_t)proto, .sport = (uint16_t)sport,
-	    .dport = (uint16_t)dport, .vlan = (uint16_t)vlan};
+	struct packet p = {.proto = (uint8_t)proto,
+	    .sport = (uint16_t)sport,
+	    .dport = (uint16_t)dport,
+	    .vlan = (uint16_t)vlan};
 	struct flowkey key;
 
 	p.ip_version = strchr(src, ':') != NULL ? 6 : 4;
@@ -245,7 +248,8 @@ test_flow(void **state)
 	key = make("::1", 65535, "::", 65535, 200, 65535, 1, &c);
 	flow_is(&key, c, "flow.200.::1.65535-::.65535@65535#1");
 	key = make("1111:2222:3333:4444:5555:6666:7777:8888", 65535,
-	    "9999:aaaa:bbbb:cccc:dddd:eeee:ffff:aaaa", 65535, 58, 65535, UINT32_MAX, &c);
+	    "9999:aaaa:bbbb:cccc:dddd:eeee:ffff:aaaa", 65535, 58, 65535, UINT32_MAX,
+	    &c);
 	flow_is(&key, c,
 	    "flow.ipv6-icmp.1111:2222:3333:4444:5555:6666:7777:8888.65535-"
 	    "9999:aaaa:bbbb:cccc:dddd:eeee:ffff:aaaa.65535@65535#4294967295");
@@ -264,10 +268,10 @@ test_flow_junk(void **state)
 	    "flow.xyz.1.1.1.1.1-2.2.2.2.2", "flow.256.1.1.1.1.1-2.2.2.2.2",
 	    "flow..1.1.1.1.1-2.2.2.2.2", "flow.tcp.1.1.1.1.1-2.2.2.2.2@",
 	    "flow.tcp.1.1.1.1.1-2.2.2.2.2#", "flow.tcp.1.1.1.1.1-2.2.2.2.2@65536",
-	    "flow.tcp.1.1.1.1.1-2.2.2.2.2#4294967296", "flow.tcp.1.1.1.1.1-2.2.2.2.2#1@1",
-	    "flow.tcp.1.1.1.1.1-2.2.2.2.2@1@2", "flow.tcp.1.1.1.1.1-2.2.2.2.2 ",
-	    "flow.tcp.1.1.1.1.1-2.2.2.2.2-3.3.3.3.3", "flux.tcp.1.1.1.1.1-2.2.2.2.2",
-	    "flow.tcp.1.1.1.1.1-2.2.2.2.2@1#1#1"};
+	    "flow.tcp.1.1.1.1.1-2.2.2.2.2#4294967296",
+	    "flow.tcp.1.1.1.1.1-2.2.2.2.2#1@1", "flow.tcp.1.1.1.1.1-2.2.2.2.2@1@2",
+	    "flow.tcp.1.1.1.1.1-2.2.2.2.2 ", "flow.tcp.1.1.1.1.1-2.2.2.2.2-3.3.3.3.3",
+	    "flux.tcp.1.1.1.1.1-2.2.2.2.2", "flow.tcp.1.1.1.1.1-2.2.2.2.2@1#1#1"};
 	struct flowkey key;
 	size_t i;
 
@@ -303,7 +307,8 @@ test_flow_hostile(void **state)
 
 		if (keyname_read_flow(&key, exact, n) == 0) {
 			keyname_flow(name, &key, (unsigned)random() & 1);
-			assert_int_equal(keyname_read_flow(&again, name, strlen(name)), 0);
+			assert_int_equal(
+			    keyname_read_flow(&again, name, strlen(name)), 0);
 			assert_memory_equal(&key, &again, sizeof(key));
 		}
 		free(exact);

@@ -20,6 +20,7 @@
 #define PATIENCE_MS 20000
 #define WORKERS	    3
 #define FLOWS_MAX   65536
+#define INSISTENT   10000000
 
 static char *file_names[] = {path};
 static const struct strlist files = {file_names, 1};
@@ -200,7 +201,8 @@ rig_turn(struct rig *r)
 
 	for (i = 0; i < r->n && !r->posts_held; i++)
 		rig_take(r, r->worker[i]);
-	alive_answers(r->alive);
+	while (alive_answers(r->alive))
+		;
 }
 
 /* As control's loop: work, arm, look once more, sleep. */
@@ -396,6 +398,33 @@ check_gone(struct rig *r)
 	assert_int_equal(rig_count(r, COUNTER_QUERIES), before);
 }
 
+/* Somebody who asks again with each answer does not hold up who takes the answers. */
+static void
+on_found_again(void *arg, const struct alive_flow *flow)
+{
+	struct rig *r = arg;
+	struct flowkey key = key_of(1);
+
+	assert_null(flow);
+	if (++r->missed < INSISTENT)
+		assert_true(alive_find(r->alive, &key, on_found_again, r) != 0);
+}
+
+static void
+check_insistent(struct rig *r)
+{
+	struct flowkey key = key_of(1);
+
+	r->missed = 0;
+	assert_true(alive_find(r->alive, &key, on_found_again, r) != 0);
+	assert_true(alive_answers(r->alive));
+	assert_true(r->missed < INSISTENT);
+	r->missed = INSISTENT; /* once more */
+	while (alive_answers(r->alive))
+		;
+	assert_int_equal(r->missed, INSISTENT + 1);
+}
+
 /* Control takes nothing: a worker that reads a file waits when the ring is full. */
 static void
 check_waits(struct rig *r, unsigned flows)
@@ -433,6 +462,8 @@ stay(unsigned workers, unsigned flows, unsigned packets, bool news)
 	assert_int_equal(r.told_flows, flows);
 	assert_int_equal(rig_count(&r, COUNTER_POSTS_LOST), 0);
 	check_gone(&r);
+	if (workers == 1) /* of several the bell tells */
+		check_insistent(&r);
 	rig_clear(&r);
 	drop(&b);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_node_faults.c -- exactly once, whatever happens to the node or to what lies between:
- * killed, stopped, cut off, full, locked, a replica, taken over by another.
+ * t_node_faults.c -- exactly once, whatever happens to the node or to what lies
+ * between: killed, stopped, cut off, full, locked, a replica, taken over by another.
+ * Longer than 800 lines: each fault is a story with its servers.
  */
 #include "node_rig.h"
 
@@ -21,7 +22,7 @@ start_probe(struct probe *p, const char *id, const char *path)
 	probe_start(p);
 }
 
-/* Behind a relay: which cannot pass on the question at the start, being of this process. */
+/* Behind a relay: being of this process it cannot pass on the question at the start. */
 static void
 make_behind(struct probe *p, const struct relay *r)
 {
@@ -95,6 +96,8 @@ test_killed(void **state)
 	assert_all_well(&p, s);
 	assert_true(C(&p, NODE_IN_DOUBT) >= 3);
 	assert_true(C(&p, NODE_CONNECTS) >= 7);
+	/* each was another process, which might have lost something */
+	assert_int_equal(p.cloud.rearmed_all, 6);
 	probe_free(&p);
 }
 
@@ -123,7 +126,7 @@ test_hung_up(void **state)
 	probe_free(&p);
 }
 
-/* A stopped server swallows bytes and connections; all of it is executed when it goes on. */
+/* A stopped server swallows bytes and connections; it executes all when it goes on. */
 static void
 test_stopped(void **state)
 {
@@ -200,7 +203,7 @@ test_late_batch(void **state)
 	relay_end(&r);
 }
 
-/* The same, but the old batch comes between the new connection's reading and its fence. */
+/* The old batch comes between the new connection's reading and its fence. */
 static void
 test_batch_in_between(void **state)
 {
@@ -458,8 +461,8 @@ test_intruder(void **state)
 }
 
 /*
- * A batch was committed, its answer lost, and before we were back another probe wrote over
- * the number. It left ours where we find it.
+ * A batch was committed, its answer lost, and before we were back another probe wrote
+ * over the number. It left ours where we find it.
  */
 static void
 test_intruder_in_doubt(void **state)
@@ -610,13 +613,15 @@ test_nonsense(void **state)
 }
 
 /*
- * A server of which only the answers to a batch are out of order: PHASE says what is wrong.
+ * A server of which only the answers to a batch are out of order: PHASE says what is
+ * wrong.
  */
 struct play {
 	unsigned queued, phase;
 	char number[64]; /* as it was set */
 	char next[64];
 	bool in_multi, batch;
+	bool intrude; /* between the next EXEC and its WATCH */
 	unsigned committed;
 };
 
@@ -648,9 +653,10 @@ end_of_transaction(struct play *s)
 	if (s->batch) {
 		switch (s->phase++) {
 		case 0:
-			return "-EXECABORT Transaction discarded because of: BUSY script\r\n";
-		case 1:
-			return "-OOM command not allowed\r\n"; /* as old servers say it */
+			return "-EXECABORT Transaction discarded because of: BUSY\r\n";
+		case 1: /* as old servers do it */
+			s->in_multi = true;
+			return "-OOM command not allowed\r\n";
 		case 2:
 			return "*-1\r\n";
 		case 3: /* executed; they say something strange all the same */
@@ -676,11 +682,16 @@ play(void *arg, const char *command, size_t len)
 
 	if (says(command, len, "\r\nEXEC\r\n"))
 		return end_of_transaction(s);
+	if (says(command, len, "\r\nDISCARD\r\n"))
+		s->in_multi = false;
+	if (s->in_multi && says(command, len, "WATCH\r\n"))
+		return "-ERR WATCH inside MULTI is not allowed\r\n";
 	if (s->in_multi) {
 		s->queued++;
 		if (says(command, len, "\r\nHINCRBY\r\n"))
 			s->batch = true;
-		if (says(command, len, "\r\nSET\r\n"))
+		/* but not what is kept of another's number */
+		if (says(command, len, "*3\r\n$3\r\nSET\r\n"))
 			last_word(command, len, s->next, sizeof(s->next));
 		return "+QUEUED\r\n";
 	}
@@ -690,6 +701,10 @@ play(void *arg, const char *command, size_t len)
 		s->batch = false;
 		s->next[0] = '\0';
 		return "+OK\r\n";
+	}
+	if (says(command, len, "\r\nWATCH\r\n") && s->intrude && s->phase > 0) {
+		snprintf(s->number, sizeof(s->number), "0123456789abcdef:1");
+		s->intrude = false;
 	}
 	if (says(command, len, "\r\nINFO\r\n"))
 		return "$23\r\nrun_id:abc\r\nrole:master\r\n";
@@ -734,6 +749,65 @@ test_answers_of_exec(void **state)
 	assert_int_equal(C(&p, NODE_BATCHES), 2);
 	probe_free(&p);
 	actor_end(&a);
+}
+
+/* Somebody writes the number behind a transaction, before it is watched again. */
+static void
+test_gap(void **state)
+{
+	struct play s = {.phase = 4};
+	struct actor a;
+	struct probe p;
+
+	(void)state;
+	actor_start(&a, "actor", play, &s);
+	probe_init(&p, "p1");
+	probe_node(&p, "unix:%s/nobody", folder);
+	probe_make(&p);
+	p.nodes->v[0].target.path = a.path;
+	nodes_start(p.nodes);
+	RUN_UNTIL(ready(&p));
+	s.intrude = true;
+	cloud_add(&p.cloud, 1, 1);
+	RUN_UNTIL(idle(&p));
+	RUN_UNTIL(C(&p, NODE_CONFLICTS) == 1 && ready(&p));
+	assert_string_equal(nodes_probe_id(p.nodes), "p1-2");
+	assert_int_equal(s.committed, 1);
+	probe_free(&p);
+	actor_end(&a);
+}
+
+/* Requests pour in while the write channel gets no answer. */
+static void
+test_flood(void **state)
+{
+	struct server *s = &servers[0];
+	struct relay r;
+	struct probe p;
+	unsigned i;
+
+	(void)state;
+	server_start(s, "a", 0, NULL);
+	relay_start(&r, s->path);
+	make_behind(&p, &r);
+	nodes_start(p.nodes);
+	RUN_UNTIL(ask_number(s, "PUBLISH mcprobe.cmd.p1 x") == 1 &&
+	    C(&p, NODE_EVENTS) > 0);
+	nodes_times(p.nodes)->look = 0;
+	nodes_times(p.nodes)->ack = 300;
+	r.trap = "HINCRBY";
+	r.catch = link_deafen;
+	cloud_add(&p.cloud, 1, 1);
+	RUN_UNTIL(r.caught != NULL);
+	for (i = 0; ready(&p); i++) {
+		ask_number(s, "PUBLISH mcprobe.cmd.p1 %s", i % 2 ? "BEAT" : "x");
+		event_base_loop(base, EVLOOP_ONCE);
+	}
+	assert_true(i > NODE_WANTS);
+	assert_true(C(&p, NODE_EVENTS_LOST) > 0);
+	assert_all_well(&p, s);
+	probe_free(&p);
+	relay_end(&r);
 }
 
 /*
@@ -782,7 +856,8 @@ test_sentinels(void **state)
 	tell_server(new, "REPLICAOF 127.0.0.1 %d", old->port);
 	memset(list, 0, sizeof(list));
 	for (i = 0; i < 3; i++) {
-		actor_start(&a[i], (char[]){(char)('x' + i), '\0'}, sentinel_answer, &s[i]);
+		actor_start(&a[i], (char[]){(char)('x' + i), '\0'}, sentinel_answer,
+		    &s[i]);
 		list[i].path = list[i].text = a[i].path;
 	}
 	list[3] = list[2];
@@ -921,6 +996,8 @@ main(void)
 		TEST(test_intruder_elsewhere),
 		TEST(test_nonsense),
 		TEST(test_answers_of_exec),
+		TEST(test_gap),
+		TEST(test_flood),
 		TEST(test_sentinels),
 		TEST(test_real_sentinel),
 		TEST(test_end_without_node),

@@ -81,6 +81,36 @@ test_lines_apart(void **state)
 	assert_true(offsetof(struct post, size) - offsetof(struct post, tail) >= 64);
 }
 
+/* What was put by then, whatever is put later; over the ring's end too. */
+static void
+test_end(void **state)
+{
+	static uint8_t in[100], out[POST_MAX];
+	struct post_head h = {POST_DELTA, sizeof(in), 0}, got;
+	uint64_t end;
+	unsigned turn, i;
+	struct post p;
+
+	(void)state;
+	assert_int_equal(post_init(&p, 4096), 0);
+	assert_false(post_before(&p, post_end(&p)));
+	for (turn = 0; turn < 100; turn++) {
+		for (i = 0; i < 5; i++)
+			assert_true(post_put(&p, &h, in));
+		end = post_end(&p);
+		for (i = 0; i < 7; i++)
+			assert_true(post_put(&p, &h, in));
+		for (i = 0; post_before(&p, end); i++)
+			assert_true(post_get(&p, &got, out));
+		assert_int_equal(i, 5);
+		while (post_get(&p, &got, out))
+			i++;
+		assert_int_equal(i, 12);
+		assert_false(post_before(&p, end));
+	}
+	post_clear(&p);
+}
+
 /* Fill it with messages of LEN bytes: exactly what fits, in order, and room again. */
 static void
 fill(size_t len)
@@ -202,6 +232,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_lines_apart),
+		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_two_threads),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_server.c -- clients that come, ask, misbehave, are slow, wait and go.
+ * t_server.c -- clients that come, ask, misbehave, are slow, wait and go. Longer than 800
+ * lines: each does it in another way.
  */
 #include "server_rig.h"
 
@@ -639,6 +640,80 @@ test_gone(void **state)
 	close(other);
 }
 
+/* A command may wait for long, but not for a client that does not read what it says. */
+static void
+test_wait_unread(void **state)
+{
+	static const char block[1 << 20];
+	int fd, other, i;
+
+	(void)state;
+	start();
+	server->limits.tick_ms = 5;
+	other = dial();
+	say(other, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	fd = dial();
+	commands.waiting = NULL;
+	say(fd, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	for (i = 0; i < 16; i++) /* more than the sockets take */
+		reply_bulk(commands.waiting, block, sizeof(block));
+	server->limits.idle_ms = 50;
+	WAIT_FOR(commands.gone == 1);
+	assert_int_equal(counted(COUNTER_RESP_CUT_OFF), 1);
+	assert_int_equal(server->queued, 0);
+	assert_int_equal(server->nclients, 1); /* who got nothing yet */
+	close(fd);
+	close(other);
+}
+
+/* A client that sends no more, with a long answer: as long as some of it comes. */
+static void
+test_half_closed(void **state)
+{
+	static char block[1 << 20], got[sizeof(block) + 13];
+	struct client *reader;
+	int fd, other, i;
+
+	(void)state;
+	start();
+	server->limits.tick_ms = 5;
+	server->limits.half_ms = 3600 * 1000;
+	fd = dial();
+	say(fd, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	reader = commands.waiting;
+	shutdown(fd, SHUT_WR);
+	WAIT_FOR(reader->half_closed > 20);
+	reply_ok(reader);
+	hear(fd, "+OK\r\n");
+	assert_true(reader->half_closed < 10);
+	/* nor does it count while it has to read; another that waits is the clock */
+	memset(block, 'x', sizeof(block));
+	for (i = 0; i < 16; i++) /* more than the sockets take */
+		reply_bulk(reader, block, sizeof(block));
+	other = dial();
+	commands.waiting = NULL;
+	say(other, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	server->limits.half_ms = 100;
+	shutdown(other, SHUT_WR);
+	hear_end(other);
+	WAIT_FOR(commands.gone == 1);
+	server->limits.half_ms = 3600 * 1000;
+	for (i = 0; i < 16; i++) {
+		hear(fd, "$1048576\r\n");
+		assert_int_equal(hear_bytes(fd, got, sizeof(block) + 2),
+		    sizeof(block) + 2);
+		assert_memory_equal(got, block, sizeof(block));
+	}
+	client_done(reader);
+	hear_end(fd);
+	assert_int_equal(commands.gone, 1);
+	assert_int_equal(counted(COUNTER_RESP_CUT_OFF), 0);
+}
+
 static void
 test_kill_self(void **state)
 {
@@ -869,6 +944,8 @@ main(void)
 	    TEST(test_output_all),
 	    TEST(test_wait),
 	    TEST(test_gone),
+	    TEST(test_wait_unread),
+	    TEST(test_half_closed),
 	    TEST(test_kill_self),
 	    TEST(test_multi),
 	    TEST(test_line),

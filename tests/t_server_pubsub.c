@@ -154,6 +154,54 @@ test_interest(void **state)
 	close(a);
 }
 
+/* Many at once are told of once: in a command, in a turn, at the end of a client. */
+static void
+test_interest_once(void **state)
+{
+	static const char confirmed[] =
+	    "*3\r\n$9\r\nsubscribe\r\n$4\r\nlate\r\n:1\r\n";
+	char text[4096], name[16], want[64];
+	size_t len;
+	unsigned i, k;
+	int a, b;
+
+	(void)state;
+	start();
+	server->limits.turn_us = 3600 * 1000000U;
+	server_on_interest(server, rig_interest, &commands);
+	a = dial();
+	b = dial();
+	for (k = 0; k < 2; k++) {
+		len = 0;
+		for (i = 0; i < 200; i++) /* one command, then many of a turn */
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u*%s",
+			    i == 0 || k == 1 ? "psubscribe " : " ", 200 * k + i,
+			    i == 199 || k == 1 ? "\r\n" : "");
+		say(a, text);
+		for (i = 200 * k; i < 200 * (k + 1); i++) {
+			snprintf(name, sizeof(name), "%u*", i);
+			snprintf(want, sizeof(want),
+			    "*3\r\n$10\r\npsubscribe\r\n$%zu\r\n%s\r\n:%u\r\n",
+			    strlen(name), name, i + 1);
+			hear(a, want);
+			assert_int_equal(commands.interest, k + 1);
+		}
+	}
+	assert_int_equal(server_patterns(server), 400);
+	close(a);
+	WAIT_FOR(server_patterns(server) == 0);
+	assert_int_equal(commands.interest, 3);
+	/* outside of a turn: from the loop, before the confirmation */
+	say(b, "wait\r\n");
+	WAIT_FOR(commands.waiting != NULL);
+	assert_true(client_subscribe(commands.waiting, "late", 4, false));
+	assert_true(client_subscribe(commands.waiting, "later", 5, false));
+	hear(b, confirmed);
+	assert_int_equal(commands.interest, 4);
+	server_on_interest(server, NULL, NULL);
+	close(b);
+}
+
 static void
 test_bounds(void **state)
 {
@@ -280,6 +328,7 @@ main(void)
 	    TEST(test_resp2),
 	    TEST(test_resp3),
 	    TEST(test_interest),
+	    TEST(test_interest_once),
 	    TEST(test_bounds),
 	    TEST(test_slow),
 	    TEST(test_monitor),

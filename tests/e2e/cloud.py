@@ -218,7 +218,6 @@ class Relay:
         self.address = '127.0.0.1:%d' % self.port
         self.links, self.seen = [], Counter()
         self.wanted, self.what, self.caught = None, None, None
-        self.count_of = ()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -533,6 +532,7 @@ def lines_of(path):
 def lossless(result, packets=None):
     """A run that lost nothing, neither packets nor keys."""
     s = result.ok().summary.check()
+    assert not re.search('Sanitizer|runtime error', result.text), result.text[-2000:]
     for name in ('packets_lost', 'records_lost', 'posts_lost', 'kernel_drops', 'cloud_no_room',
                  'cloud_other', 'node_keys_left', 'node_batches_left'):
         assert s[name] == 0, '%s %d' % (name, s[name])

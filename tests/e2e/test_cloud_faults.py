@@ -103,7 +103,8 @@ def test_exactly_once(crowd, server, start, tmp_path, fault):
     password = 'a secret' if fault is locked else None
     s = server(password=password, start=fault is not absent)
     (tmp_path / 'password').write_text('a secret\n')
-    r = start(*arguments(crowd, ['--redis', s.address]), '--drain-timeout', 60,
+    speed = 2 if fault is nothing else 1
+    r = start(*arguments(crowd, ['--redis', s.address], speed=speed), '--drain-timeout', 60,
               *['--redis-password-file', tmp_path / 'password'] * bool(password))
     fault(s)
     end = r.wait(75)
@@ -123,7 +124,7 @@ def test_old_connection_speaks_late(crowd, server, relay, start):
     way = relay(s.port)
     r = start(*arguments(crowd, ['--redis', way.address]))
     time.sleep(2)
-    way.trap(b'EXEC', lambda link: link.stall())
+    way.trap(b'HINCRBY', lambda link: link.stall())
     wait_until(lambda: way.caught, 5, 'for a batch')
     before = sum(way.seen.values())
     wait_until(lambda: sum(way.seen.values()) > before + 2, 30, 'for a new connection')
@@ -134,20 +135,44 @@ def test_old_connection_speaks_late(crowd, server, relay, start):
     exact(crowd, s.client())
 
 
-def test_answer_lost(crowd, server, relay, start):
-    """A batch arrives, but not its answer: it must not be sent again."""
+def lost_on_the_way(s, link):
+    """The batch does not arrive."""
+    link.stall()
+    link.cut()
+
+
+def answer_lost(s, link):
+    """The batch arrives, but not its answer."""
+    link.deaf = True
+    threading.Timer(.1, link.cut).start()
+
+
+def killed_just_then(s, link):
+    """The server is killed while it has the batch: executed or not, who knows."""
+    threading.Timer(random.random() * .002, s.restart).start()
+
+
+CUTS = {
+    lost_on_the_way: lambda s: s['node_resent'] >= 3,
+    answer_lost: lambda s: s['node_resent'] == 0,
+    killed_just_then: lambda s: True,
+}
+
+
+@pytest.mark.parametrize('cut', CUTS, ids=lambda f: f.__name__)
+def test_batch_in_doubt(crowd, server, relay, start, cut):
+    """The connection breaks while a batch is on its way, again and again."""
     s = server()
     way = relay(s.port)
-    r = start(*arguments(crowd, ['--redis', way.address]))
+    r = start(*arguments(crowd, ['--redis', way.address], speed=2))
     for _ in range(3):
-        time.sleep(1.2)
-        way.trap(b'EXEC', lambda link: setattr(link, 'deaf', True))
-        wait_until(lambda: way.caught, 5, 'for a batch')
-        time.sleep(.2)
-        way.caught.cut()
+        way.trap(b'HINCRBY', lambda link: cut(s, link))
+        wait_until(lambda: way.caught, 8, 'for a batch')
+        time.sleep(.4)
     found = lossless(r.wait(40), crowd.packets)
-    assert found['node_in_doubt'] >= 3 > found['node_resent']
     exact(crowd, s.client())
+    assert CUTS[cut](found), dict(found)
+    assert found['node_in_doubt'] >= (1 if cut is killed_just_then else 3)
 
 
 def test_frozen_for_ever(crowd, server):
@@ -308,6 +333,39 @@ def test_sentinel(crowd, server, sentinel, start):
     found = lossless(r.wait(60), crowd.packets)
     assert found['node_connects'] >= 2
     exact(crowd, b)
+
+
+@pytest.mark.parametrize('why', ['replica', 'password', 'no password', 'rights', 'database', 'full', 'nobody'])
+def test_refused_for_ever(crowd, server, tmp_path, why):
+    """A node that takes nothing: it is said once, the run ends in time, what is left is
+    counted, and no packet is lost."""
+    more = []
+    (tmp_path / 'pw').write_text('x\n')
+    if why == 'replica':
+        s = server('--replicaof', '127.0.0.1', str(free_port(socket.SOCK_STREAM)))
+    elif 'password' in why:
+        s = server(password='another')
+        more = ['--redis-password-file', tmp_path / 'pw'] if why == 'password' else []
+    elif why == 'nobody':
+        s = server(start=False)
+    else:
+        s = server()
+    if why == 'rights':
+        s.client().execute_command('ACL', 'SETUSER', 'probe', 'on', '>x', '~*', '&*', '+@all', '-hincrby')
+        more = ['--redis-user', 'probe', '--redis-password-file', tmp_path / 'pw']
+    elif why == 'database':
+        more = ['--redis-db', 99]
+    elif why == 'full':
+        s.client().config_set('maxmemory', 1000)
+    r = probe(*arguments(crowd, ['--redis', s.address], speed='asap'), '--drain-timeout', 1, *more)
+    found = r.ok().summary.check()
+    assert r.seconds < 1 + 4 * SLOW
+    assert found['packets'] == crowd.packets and found['packets_lost'] == found['posts_lost'] == 0
+    assert found['node_keys_left'] + found['node_batches_left'] > 0
+    said = [line for line in r.text.split('mcprobe: summary')[0].splitlines() if s.address in line]
+    assert 1 <= len(said) <= 4, r.text
+    if why != 'nobody':
+        assert totals(s.client()) == {}
 
 
 # ---- nodes that are none

@@ -111,7 +111,7 @@ reading_open(struct reading *r, uint8_t head)
 	struct mc_setup s = {.timeout_us = 1000000, .split = (head & 2) != 0};
 	char err[64];
 
-	r->rig = rig_open_as(&mc_plugin_dns, NULL, &s, err, sizeof(err));
+	r->rig = rig_open_as(&mc_plugin_dns, "pending=64", &s, err, sizeof(err));
 	CHECK(r->rig != NULL);
 	r->flow = rig_flow(r->rig, head & 1 ? 6 : 17, "192.0.2.1", 4000,
 	    head & 16 ? "224.0.0.251" : "192.0.2.2", ports[head >> 2 & 3]);

@@ -37,7 +37,7 @@
 
 #define PENDING_MAX  50
 #define PIECES	     2048 /* bytes of a message over TCP that comes in pieces */
-#define PIECES_MAX   8192 /* messages in pieces, of a worker's flows together */
+#define PIECES_SHARE 16   /* one message in pieces for so many queries that may wait */
 #define PATIENCE     8	  /* timeouts in which repetitions may put off the end */
 #define SPLIT_MARK   0x10000u /* sub-flows are SPLIT_MARK | transaction id */
 #define ADDR_TEXT    46
@@ -190,7 +190,7 @@ struct context {
 	struct query *queries;
 	union pieces *pieces;
 	uint32_t queries_max, queries_made, queries_free;
-	uint32_t pieces_made, pieces_free;
+	uint32_t pieces_max, pieces_made, pieces_free;
 	/* control: trees */
 	int domain, cache, server, client, qtype, rcode;
 };
@@ -296,7 +296,8 @@ make_arrays(struct context *x, const struct mc_setup *s, char *err, size_t errle
 	}
 	x->queries_max = (uint32_t)n;
 	x->queries = calloc(n, sizeof(*x->queries));
-	x->pieces = calloc(PIECES_MAX, sizeof(*x->pieces));
+	x->pieces_max = (uint32_t)n / PIECES_SHARE;
+	x->pieces = calloc(x->pieces_max, sizeof(*x->pieces));
 	if (x->queries == NULL || x->pieces == NULL) {
 		snprintf(err, errlen, "no memory");
 		return -1;
@@ -687,7 +688,7 @@ side_begin(struct context *c, struct side *t)
 	if (c->pieces_free != 0) {
 		t->pieces = c->pieces_free;
 		c->pieces_free = c->pieces[t->pieces - 1].next;
-	} else if (c->pieces_made < PIECES_MAX) {
+	} else if (c->pieces_made < c->pieces_max) {
 		t->pieces = ++c->pieces_made;
 	} else {
 		t->holed = true;

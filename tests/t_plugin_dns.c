@@ -18,6 +18,7 @@
 #include "plugin_rig.h"
 
 #define SECOND UINT64_C(1000000)
+#define SMALL  "pending=256" /* sanitizers clear much memory slowly */
 
 extern const struct mc_plugin mc_plugin_dns;
 
@@ -440,7 +441,7 @@ reply(struct rig_flow *f, uint64_t ts, unsigned id, const char *name, unsigned r
 static void
 query_and_answer(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -478,7 +479,7 @@ query_and_answer(void **state)
 static void
 no_such_domain(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 
 	(void)state;
@@ -500,7 +501,7 @@ no_such_domain(void **state)
 static void
 answers_find_their_queries(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -543,7 +544,7 @@ answers_find_their_queries(void **state)
 static void
 repetitions_and_second_answers(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 
 	(void)state;
@@ -576,7 +577,7 @@ repetitions_and_second_answers(void **state)
 static void
 unanswered(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	uint64_t t;
 
@@ -612,7 +613,7 @@ unanswered(void **state)
 static void
 pending_is_bounded(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	char name[300];
 	unsigned i;
@@ -672,7 +673,7 @@ options_are_checked(void **state)
 static void
 a_header_is_an_event(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -705,7 +706,7 @@ a_header_is_an_event(void **state)
 static void
 the_root_and_odd_names(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 
 	(void)state;
@@ -722,7 +723,7 @@ the_root_and_odd_names(void **state)
 static void
 nobody_asked(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -759,7 +760,7 @@ nobody_asked(void **state)
 static void
 extended_codes(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -777,7 +778,7 @@ extended_codes(void **state)
 static void
 multicast(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = rig_flow(r, 17, CLIENT, 5353, "224.0.0.251", 5353), *g;
 	struct bytes b;
 
@@ -873,7 +874,7 @@ answers_stream(struct bytes *s, unsigned n)
 static void
 tcp_however_it_comes(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct bytes q, a;
 	unsigned size;
 	size_t at, n;
@@ -901,7 +902,7 @@ tcp_however_it_comes(void **state)
 		assert_int_equal(rig_lines(r->events, ""), 5);
 		if (r->nflows == RIG_FLOWS) {
 			rig_close(r);
-			r = rig_open(&mc_plugin_dns, NULL);
+			r = rig_open(&mc_plugin_dns, SMALL);
 		}
 	}
 	rig_close(r);
@@ -910,7 +911,7 @@ tcp_however_it_comes(void **state)
 static void
 tcp_gaps(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = tcp_flow(r, 1000);
 	struct mc_packet p = {.ts_us = 1000};
 	struct bytes q, a;
@@ -967,10 +968,41 @@ tcp_gaps(void **state)
 	rig_close(r);
 }
 
+/* More messages in pieces than there is room for: these are stepped over. */
+static void
+tcp_many_pieces(void **state)
+{
+	struct rig *r = rig_open(&mc_plugin_dns, "pending=32"); /* two of them */
+	struct rig_flow *f[3];
+	struct bytes a;
+	unsigned i;
+
+	(void)state;
+	answers_stream(&a, 2);
+	for (i = 0; i < 3; i++) {
+		f[i] = tcp_flow(r, 1000 + i);
+		rig_send(f[i], 1, 1000, a.p, 20);
+	}
+	for (i = 0; i < 3; i++)
+		rig_send(f[i], 1, 2000, a.p + 20, a.len - 20);
+	assert_int_equal(rig_lines(r->events, "n1.test"), 2);
+	assert_int_equal(rig_lines(r->events, "n0.test"), 3);
+	for (i = 0; i < 3; i++) { /* there is room again, also of what has ended */
+		rig_send(f[i], 1, 3000, a.p, 20);
+		rig_end(f[i], 3000);
+	}
+	rig_forget(r);
+	f[0] = tcp_flow(r, 2000);
+	rig_send(f[0], 1, 4000, a.p, 20);
+	rig_send(f[0], 1, 5000, a.p + 20, a.len - 20);
+	assert_int_equal(rig_lines(r->events, ""), 2);
+	rig_close(r);
+}
+
 static void
 tcp_large_and_empty(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = tcp_flow(r, 1000);
 	struct bytes b, s = {.len = 0};
 	unsigned i;
@@ -1039,7 +1071,7 @@ field(const struct rig_flow *f, const char *label)
 static void
 fields_of_records(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -1081,7 +1113,7 @@ split(void **state)
 {
 	struct mc_setup s = {.timeout_us = 10 * SECOND, .split = true};
 	char err[64];
-	struct rig *r = rig_open_as(&mc_plugin_dns, NULL, &s, err, sizeof(err));
+	struct rig *r = rig_open_as(&mc_plugin_dns, SMALL, &s, err, sizeof(err));
 	struct rig_flow *f = udp_flow(r), *t, *m;
 	struct mc_packet p = {.ts_us = 1};
 	struct bytes b, q, a;
@@ -1135,7 +1167,7 @@ split(void **state)
 static void
 nobody_listens_or_no_room(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 
 	(void)state;
@@ -1177,6 +1209,7 @@ main(void)
 	    cmocka_unit_test(multicast),
 	    cmocka_unit_test(tcp_however_it_comes),
 	    cmocka_unit_test(tcp_gaps),
+	    cmocka_unit_test(tcp_many_pieces),
 	    cmocka_unit_test(tcp_large_and_empty),
 	    cmocka_unit_test(fields_of_records),
 	    cmocka_unit_test(split),

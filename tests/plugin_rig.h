@@ -119,7 +119,8 @@ rig_dup(const void *p, size_t n)
 {
 	char *s = rig_calloc(n + 1);
 
-	memcpy(s, p, n);
+	if (n > 0)
+		memcpy(s, p, n);
 	return s;
 }
 

@@ -101,6 +101,7 @@ struct side {
 	bool begun;
 	bool holed;	   /* bytes of it are lost: no more is kept */
 	bool lost;	   /* where the next one begins is not known */
+	bool trial;	   /* it may have been here: when there is a header, it shows */
 	uint8_t length[2]; /* of the message */
 };
 
@@ -660,7 +661,7 @@ side_reset(struct context *c, struct side *t)
 		c->pieces[t->pieces - 1].next = c->pieces_free;
 		c->pieces_free = t->pieces;
 	}
-	t->begun = t->holed = false;
+	t->begun = t->holed = t->trial = false;
 	t->pieces = t->have = t->missing = 0;
 }
 
@@ -717,6 +718,37 @@ side_take(struct context *c, struct side *t, const uint8_t *data, size_t n)
 	return take;
 }
 
+/*
+ * A side whose messages' beginnings were lost, or may have been found: do the next N bytes
+ * begin one, or go on with it? Fewer than a header are taken on trial: many a client sends
+ * the length by itself.
+ */
+static bool
+side_found(struct context *c, struct side *t, const uint8_t *data, size_t n)
+{
+	uint8_t head[2 + DNS_HEADER];
+	size_t have = t->have, more;
+
+	if (t->trial && !t->holed) {
+		memcpy(head, t->length, have < 2 ? have : 2);
+		if (have > 2)
+			memcpy(head + 2, c->pieces[t->pieces - 1].bytes + 2, have - 2);
+		more = n < sizeof(head) - have ? n : sizeof(head) - have;
+		memcpy(head + have, data, more);
+		have += more;
+		t->trial = have < sizeof(head);
+		if (t->trial ? have < 2 || head[0] > 0 || head[1] >= DNS_HEADER
+			     : is_beginning(head, have))
+			return true;
+	}
+	side_reset(c, t);
+	t->trial = n > 0 && n < sizeof(head);
+	t->lost = n == 0 || (!t->trial && !is_beginning(data, n)) ||
+	    (n >= 2 && data[0] == 0 && data[1] < DNS_HEADER);
+	t->trial = t->trial && !t->lost;
+	return !t->lost;
+}
+
 /* The message begun is whole, or what of it came. */
 static void
 side_finish(struct context *c, struct state *s, struct fields *x, const struct mc_flow *f,
@@ -764,10 +796,9 @@ on_stream(struct context *ctx, struct state *s, struct fields *x,
 
 	if (p->gap != 0)
 		side_gap(ctx, s, x, f, p, p->gap);
-	if (t->lost && !is_beginning(data, n))
+	if ((t->lost || t->trial) && !side_found(ctx, t, data, n))
 		n = 0;
 	while (n > 0) {
-		t->lost = false;
 		if (!t->begun) {
 			len = n >= 2 ? (size_t)data[0] << 8 | data[1] : n;
 			if (len + 2 <= n) {

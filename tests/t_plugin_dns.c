@@ -968,6 +968,50 @@ tcp_gaps(void **state)
 	rig_close(r);
 }
 
+/* From the middle of a connection, the length by itself, byte by byte. */
+static void
+tcp_found_again(void **state)
+{
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
+	struct rig_flow *f = tcp_flow(r, 1000);
+	struct mc_packet p = {.ts_us = 1000, .dir = 1, .gap = MC_GAP_START};
+	struct bytes a;
+	size_t i;
+
+	(void)state;
+	answers_stream(&a, 3);
+	for (i = 0; i < a.len; i++) {
+		p.data = a.p + i;
+		p.len = p.wire_len = 1;
+		rig_packet(f, &p);
+		p.gap = 0;
+	}
+	assert_int_equal(rig_lines(r->events, "NOERROR"), 3);
+	/* the end of a message, then lengths by themselves */
+	f = tcp_flow(r, 1001);
+	rig_forget(r);
+	p.gap = MC_GAP_START;
+	p.data = a.p + ANSWER_LEN - 5; /* an address's: 2 bytes that are no length, ... */
+	p.len = p.wire_len = 5;
+	rig_packet(f, &p);
+	for (i = ANSWER_LEN; i < a.len; i += ANSWER_LEN) {
+		rig_send(f, 1, 2000, a.p + i, 2);
+		rig_send(f, 1, 2001, a.p + i + 2, ANSWER_LEN - 2);
+	}
+	rig_send(f, 1, 3000, a.p, 2);
+	rig_send(f, 1, 3000, a.p + 2, ANSWER_LEN - 2);
+	assert_in_range(rig_lines(r->events, "NOERROR"), 1, 3);
+	assert_int_equal(rig_lines(r->events, "malformed"), 0);
+	/* the end of a message, then whole ones */
+	f = tcp_flow(r, 1002);
+	rig_forget(r);
+	rig_packet(f, &p);
+	p.gap = MC_GAP_START;
+	rig_send(f, 1, 2000, a.p, a.len);
+	assert_int_equal(rig_lines(r->events, "NOERROR"), 3);
+	rig_close(r);
+}
+
 /* More messages in pieces than there is room for: these are stepped over. */
 static void
 tcp_many_pieces(void **state)
@@ -1209,6 +1253,7 @@ main(void)
 	    cmocka_unit_test(multicast),
 	    cmocka_unit_test(tcp_however_it_comes),
 	    cmocka_unit_test(tcp_gaps),
+	    cmocka_unit_test(tcp_found_again),
 	    cmocka_unit_test(tcp_many_pieces),
 	    cmocka_unit_test(tcp_large_and_empty),
 	    cmocka_unit_test(fields_of_records),

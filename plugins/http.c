@@ -41,13 +41,10 @@ static const struct mc_counter counters[] = {
 
 static const struct mc_option options[] = {
     {"response", "begun",
-	"when a response counts. begun: with its first line; latency is up to its "
-	"first "
-	"segment. whole: seen to its end; else status and latency are null, and "
-	"latency is "
-	"up to its last segment. tshark: as whole, and one with missing bytes is none, "
-	"so "
-	"that its request takes the next, as tshark pairs them"},
+	"when a response counts. begun: with its first line, and latency is up to "
+	"its first segment; whole: seen to its end, else status and latency are "
+	"null, and latency is up to its last segment; tshark: as whole, and where "
+	"bytes of one are missing its request takes the next, as tshark pairs them"},
     {0},
 };
 

@@ -29,6 +29,7 @@
 #include "ring.h"
 #include "share.h"
 #include "trace.h"
+#include "user.h"
 #include "worker.h"
 
 #define TURN_FLOWS    4096
@@ -160,7 +161,26 @@ loop_holds(const struct loop *l)
 	    ? !l->s->config->live
 	    : l->phase == LOOP_STOPPING && l->drain_ticks > STOP_LEAST;
 
-	return may && export_busy(l->s->export);
+	return may &&
+	    (export_busy(l->s->export) || users_busy(share_users(l->s->share)));
+}
+
+/* users_leave: F is exported, and goes home. */
+static void
+loop_leave(void *arg, void *worker, struct flow *f, const struct user_names *names)
+{
+	const struct mc_plugin *plugin = NULL;
+	struct loop *l = arg;
+	const void *fields;
+
+	if (!l->s->config->live)
+		loop_clock(l, f->ended_us);
+	fields = worker_plugin_fields(worker, f, &plugin);
+	export_user(l->s->export, names->flow);
+	export_flow_plugin(l->s->export, f, plugin, fields);
+	export_user(l->s->export, NULL);
+	share_ended(l->s->share, worker, f, plugin, fields, names);
+	worker_return(worker, f);
 }
 
 /*
@@ -171,8 +191,6 @@ static unsigned
 loop_take_worker(struct loop *l, struct worker *w, bool *more)
 {
 	uint32_t ended = worker_ended_count(w);
-	const struct mc_plugin *plugin = NULL;
-	const void *fields;
 	unsigned n = 0;
 	struct flow *f;
 
@@ -180,14 +198,8 @@ loop_take_worker(struct loop *l, struct worker *w, bool *more)
 		*more = true;
 		return 0;
 	}
-	for (; n < ended && n < BURST && (f = worker_ended(w)) != NULL; n++) {
-		if (!l->s->config->live)
-			loop_clock(l, f->ended_us);
-		fields = worker_plugin_fields(w, f, &plugin);
-		export_flow_plugin(l->s->export, f, plugin, fields);
-		share_ended(l->s->share, w, f, plugin, fields);
-		worker_return(w, f);
-	}
+	for (; n < ended && n < BURST && (f = worker_ended(w)) != NULL; n++)
+		users_ended(share_users(l->s->share), w, f);
 	return n;
 }
 
@@ -246,6 +258,9 @@ loop_advance(struct loop *l)
 	/* what was put before DONE was read is in the rings: take that too */
 	if (loop_take_flows(l))
 		return true;
+	/* those that wait for their users' names leave soon: the tick looks again */
+	if (users_waiting(share_users(l->s->share)) > 0)
+		return false;
 	export_flush(l->s->export);
 	loop_packet_clock(l);
 	share_drain(l->s->share);
@@ -286,6 +301,14 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	   loop looks at sockets, signals and the tick */
 	if (more)
 		event_add(l->resume, &now);
+}
+
+/* The workers are done and ring no more: has what waited left by now? */
+static void
+loop_look(struct loop *l)
+{
+	if (l->phase != LOOP_DRAINING && loop_all(l, WORKER_DONE))
+		event_active(l->bell, EV_READ, 0);
 }
 
 /*
@@ -380,6 +403,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	loop_packet_clock(l);
 	share_tick(l->s->share, l->held);
 	loop_quiet(l);
+	loop_look(l);
 	if (l->ticks % 2 == 0)
 		loop_progress(l, false);
 	if (l->s->config->live && l->ticks % SECOND_TICKS == 0)
@@ -547,6 +571,7 @@ loop_run(const struct loop_setup *s)
 
 	l.start_us = clock_us(CLOCK_MONOTONIC);
 	l.progress = s->config->progress && !s->config->live && isatty(STDERR_FILENO);
+	users_on_leave(share_users(s->share), loop_leave, &l);
 	if (loop_events(&l) == 0) {
 		loop_mask(SIG_UNBLOCK);
 		event_active(l.bell, EV_READ, 0); /* arms it */

@@ -21,6 +21,8 @@ struct mc_plugin;
 struct plugins;
 struct share;
 struct template;
+struct user_names;
+struct users;
 struct worker;
 
 /* All borrowed for the share's life. */
@@ -52,9 +54,13 @@ void		 share_tick(struct share *, bool frozen);
 /* Take what W has posted, some at a time. True: there may be more. Before ended flows are
  * taken: count them first (worker_ended_count()), take the posts, then that many. */
 bool		 share_posts(struct share *, struct worker *w);
-/* F ended, with FIELDS of a plugin, NULL: none; before it goes home to W. */
+/* F ended, with FIELDS of a plugin, NULL: none; NAMES: its users. Before it goes home to
+ * W. */
 void		 share_ended(struct share *, struct worker *w, const struct flow *f,
-		     const struct mc_plugin *, const void *fields);
+		     const struct mc_plugin *, const void *fields,
+		     const struct user_names *);
+/* Ended flows go through it. */
+struct users	*share_users(struct share *);
 /* The packet clock is NOW_US. */
 void		 share_clock(struct share *, uint64_t now_us);
 /* Workers may have answered. */

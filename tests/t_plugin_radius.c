@@ -757,6 +757,23 @@ test_long(void **unused)
 	rig_close(b.r);
 }
 
+/* A user is not taken for an address. */
+static void
+test_forged(void **unused)
+{
+	struct bench b = bench();
+
+	(void)unused;
+	say(&b, RADIUS_START, "ip.10.0.0.9", "s1", "10.0.0.5");
+	say(&b, RADIUS_START, "net.2001:db8::/64", "s2", "10.0.0.6");
+	grant(&b, "ip.2001:db8::1", "02", "10.0.0.7");
+	assert_string_equal(b.r->ops, "");
+	assert_int_equal(count(&b, "radius"), 4);
+	say(&b, RADIUS_START, "net.admin", "s3", "10.0.0.8");
+	assert_string_equal(rig_value(b.r, "user.ip.10.0.0.8", ""), "net.admin");
+	rig_close(b.r);
+}
+
 static void
 test_unwanted(void **unused)
 {
@@ -852,6 +869,7 @@ main(void)
 	    cmocka_unit_test(test_address_changes),
 	    cmocka_unit_test(test_bound),
 	    cmocka_unit_test(test_long),
+	    cmocka_unit_test(test_forged),
 	    cmocka_unit_test(test_unwanted),
 	    cmocka_unit_test(test_option),
 	    cmocka_unit_test(test_any_order),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_plugin_dns.c -- DNS messages as bytes: names that are compressed, loop, lie and are too
- * long, every truncation of a message. Then transactions, fed to the plugin by the rig: what
- * is paired with what, what is reported when, keys and fields, over UDP and over TCP however
- * it is cut.
+ * t_plugin_dns.c -- DNS messages as bytes: names that are compressed, loop, lie and are
+ * too long, every truncation of a message. Then transactions, fed to the plugin by the
+ * rig: what is paired with what, what is reported when, keys and fields, over UDP and
+ * over TCP however it is cut.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,7 +62,8 @@ put_name(struct bytes *b, const char *name, unsigned to)
 }
 
 static void
-header(struct bytes *b, unsigned id, unsigned flags, unsigned qd, unsigned an, unsigned ar)
+header(
+    struct bytes *b, unsigned id, unsigned flags, unsigned qd, unsigned an, unsigned ar)
 {
 	b->len = 0;
 	put16(b, id);
@@ -159,13 +160,18 @@ names_as_text(void **state)
 		odd[64 * i] = i < 3 ? 63 : 61;
 	assert_int_equal(strlen(text_of(odd, DNS_NAME_MAX, false)), 4 * 250 + 3);
 	/* cut, never within an escape */
-	assert_int_equal(dns_name_text(small, sizeof(small), odd, DNS_NAME_MAX, false), 4);
+	assert_int_equal(
+	    dns_name_text(small, sizeof(small), odd, DNS_NAME_MAX, false), 4);
 	assert_string_equal(small, "\\000");
-	assert_int_equal(dns_name_text(small, 4, (const uint8_t *)"\5abcde", 7, false), 3);
+	assert_int_equal(
+	    dns_name_text(small, 4, (const uint8_t *)"\5abcde", 7, false), 3);
 	assert_int_equal(dns_name_text(small, 1, (const uint8_t *)"\0", 1, false), 0);
-	assert_true(dns_name_equal((const uint8_t *)"\1A", 3, (const uint8_t *)"\1a", 3));
-	assert_false(dns_name_equal((const uint8_t *)"\1[", 3, (const uint8_t *)"\1{", 3));
-	assert_false(dns_name_equal((const uint8_t *)"\1a", 3, (const uint8_t *)"\1a", 2));
+	assert_true(
+	    dns_name_equal((const uint8_t *)"\1A", 3, (const uint8_t *)"\1a", 3));
+	assert_false(
+	    dns_name_equal((const uint8_t *)"\1[", 3, (const uint8_t *)"\1{", 3));
+	assert_false(
+	    dns_name_equal((const uint8_t *)"\1a", 3, (const uint8_t *)"\1a", 2));
 }
 
 static int
@@ -213,7 +219,8 @@ names_are_expanded(void **state)
 		chain[i + 1] = (uint8_t)(i == 3 ? 0 : i - 2);
 	}
 	assert_int_equal(dns_name_read(&n, chain, sizeof(chain), 3 + 2 * 100), 0);
-	assert_int_equal(dns_name_read(&n, chain, sizeof(chain), 3 + 2 * 200), DNS_NAME_BAD);
+	assert_int_equal(
+	    dns_name_read(&n, chain, sizeof(chain), 3 + 2 * 200), DNS_NAME_BAD);
 }
 
 static void
@@ -245,8 +252,8 @@ mnemonics(void **state)
 		const char *name;
 	} types[] = {{1, "A"}, {28, "AAAA"}, {65, "HTTPS"}, {255, "ANY"}, {0, "TYPE0"},
 	    {54, "TYPE54"}, {32769, "DLV"}, {65535, "TYPE65535"}},
-	  codes[] = {{0, "NOERROR"}, {3, "NXDOMAIN"}, {12, "RCODE12"}, {23, "BADCOOKIE"},
-	      {4095, "RCODE4095"}};
+	  codes[] = {{0, "NOERROR"}, {3, "NXDOMAIN"}, {12, "RCODE12"},
+	      {23, "BADCOOKIE"}, {4095, "RCODE4095"}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -273,8 +280,10 @@ a_message_is_read(void **state)
 	assert_true(m.response && !m.malformed && m.has_ttl);
 	assert_int_equal(m.question, DNS_QUESTION_OK);
 	assert_int_equal(m.qtype, 1);
-	assert_string_equal(text_of(m.qname.wire, m.qname.len, false), "www.example.com");
-	assert_string_equal(text_of(m.owner.wire, m.owner.len, false), "www.example.com");
+	assert_string_equal(
+	    text_of(m.qname.wire, m.qname.len, false), "www.example.com");
+	assert_string_equal(
+	    text_of(m.owner.wire, m.owner.len, false), "www.example.com");
 	assert_string_equal(m.response_text, "192.0.2.1,192.0.2.2");
 	assert_int_equal(m.ttl, 300); /* the address's, not the alias's */
 	assert_int_equal(m.naddrs, 2);
@@ -453,8 +462,10 @@ query_and_answer(void **state)
 	send_bytes(f, 1, 90 * SECOND + 25000, &b);
 	assert_string_equal(r->events,
 	    "{\"channel\":\"dns\",\"data\":{\"v\":1,\"probe\":\"rig\",\"ts\":90.000000,"
-	    "\"proto\":\"udp\",\"src\":\"10.0.0.1\",\"sport\":4000,\"dst\":\"10.0.0.53\","
-	    "\"dport\":53,\"service\":\"dns\",\"id\":4660,\"qname\":\"wWw.example.com\","
+	    "\"proto\":\"udp\",\"src\":\"10.0.0.1\",\"sport\":4000,\"dst\":\"10.0.0."
+	    "53\","
+	    "\"dport\":53,\"service\":\"dns\",\"id\":4660,\"qname\":\"wWw.example."
+	    "com\","
 	    "\"qtype\":\"A\",\"qtypeId\":1,\"rcode\":\"NOERROR\",\"rcodeId\":0,"
 	    "\"answers\":3,\"ttl\":300,\"response\":\"192.0.2.1,192.0.2.2\","
 	    "\"retransmissions\":0,\"latencyUs\":25000}}\n");
@@ -515,9 +526,10 @@ answers_find_their_queries(void **state)
 	reply(f, 6000, 7, "b.test", 0);
 	reply(f, 7000, 7, "a.test", 0);
 	assert_int_equal(rig_lines(r->events, ""), 3);
-	has_event(r, "\"id\":8,\"qname\":\"a.test\",\"qtype\":\"A\",\"qtypeId\":1,\"rcode\":"
-		     "\"NOERROR\",\"rcodeId\":0,\"answers\":0,\"retransmissions\":0,"
-		     "\"latencyUs\":2000}");
+	has_event(r,
+	    "\"id\":8,\"qname\":\"a.test\",\"qtype\":\"A\",\"qtypeId\":1,\"rcode\":"
+	    "\"NOERROR\",\"rcodeId\":0,\"answers\":0,\"retransmissions\":0,"
+	    "\"latencyUs\":2000}");
 	has_event(r, "\"latencyUs\":4000}");
 	has_event(r, "\"latencyUs\":6000}");
 	rig_forget(r);
@@ -588,7 +600,8 @@ unanswered(void **state)
 	assert_string_equal(r->events, "");
 	rig_clock(r, 11 * SECOND);
 	assert_int_equal(rig_lines(r->events, ""), 1);
-	has_event(r, "\"id\":1,\"qname\":\"a.test\",\"qtype\":\"A\",\"qtypeId\":1,\"rcode\":null,"
+	has_event(r, "\"id\":1,\"qname\":\"a.test\",\"qtype\":\"A\",\"qtypeId\":1,"
+		     "\"rcode\":null,"
 		     "\"rcodeId\":null,\"answers\":null,\"retransmissions\":0,"
 		     "\"latencyUs\":null}");
 	value_is(r, "dns.server.10.0.0.53", "unanswered", "1");
@@ -657,8 +670,8 @@ pending_is_bounded(void **state)
 static void
 options_are_checked(void **state)
 {
-	static const char *const bad[] = {"pending=", "pending=x", "pending=-1", "pending=15",
-	    "pending=16777217", "pending=20x"};
+	static const char *const bad[] = {"pending=", "pending=x", "pending=-1",
+	    "pending=15", "pending=16777217", "pending=20x"};
 	struct mc_setup s = {.timeout_us = SECOND};
 	char err[64];
 
@@ -794,8 +807,9 @@ multicast(void **state)
 	put(&b, "\0\1\x80\1\0\0\0\x78\0\4\xc0\0\2\7", 14);
 	send_bytes(f, 0, 3000, &b);
 	has_event(r, "\"src\":\"224.0.0.251\",\"sport\":5353,\"dst\":\"10.0.0.1\"");
-	has_event(r, "\"qname\":null,\"qtype\":null,\"qtypeId\":null,\"rcode\":\"NOERROR\","
-		     "\"rcodeId\":0,\"answers\":1,\"ttl\":120,\"response\":\"192.0.2.7\"");
+	has_event(r,
+	    "\"qname\":null,\"qtype\":null,\"qtypeId\":null,\"rcode\":\"NOERROR\","
+	    "\"rcodeId\":0,\"answers\":1,\"ttl\":120,\"response\":\"192.0.2.7\"");
 	value_is(r, "dns.cache.192.0.2.7", "", "printer.local");
 	rig_forget(r);
 	memset(b.p + b.len - 10, 0, 4); /* a TTL of 0: farewell */
@@ -805,7 +819,8 @@ multicast(void **state)
 	g = rig_flow(r, 17, "fe80::1", 50000, "ff02::1:3", 5355);
 	question(&b, 9, 0, "PC", 255);
 	send_bytes(g, 0, 4000, &b);
-	has_event(r, "\"service\":\"llmnr\",\"id\":9,\"qname\":\"PC\",\"qtype\":\"ANY\"");
+	has_event(
+	    r, "\"service\":\"llmnr\",\"id\":9,\"qname\":\"PC\",\"qtype\":\"ANY\"");
 	assert_null(strstr(r->ops, "dns.server"));
 	assert_null(strstr(r->ops, "dns.queries"));
 	/* one alone is answered in its flow */
@@ -991,7 +1006,8 @@ tcp_found_again(void **state)
 	f = tcp_flow(r, 1001);
 	rig_forget(r);
 	p.gap = MC_GAP_START;
-	p.data = a.p + ANSWER_LEN - 5; /* an address's: 2 bytes that are no length, ... */
+	p.data =
+	    a.p + ANSWER_LEN - 5; /* an address's: 2 bytes that are no length, ... */
 	p.len = p.wire_len = 5;
 	rig_packet(f, &p);
 	for (i = ANSWER_LEN; i < a.len; i += ANSWER_LEN) {
@@ -1094,7 +1110,8 @@ field(const struct rig_flow *f, const char *label)
 		return text;
 	}
 	assert_int_equal(m->size, m->len);
-	memcpy(&n, at, m->size); /* little-endian or one byte: widths are checked above */
+	memcpy(
+	    &n, at, m->size); /* little-endian or one byte: widths are checked above */
 	if (m->type == MC_U16) {
 		uint16_t v;
 

@@ -9,12 +9,12 @@
  *		passes, bit 14 bytes before them are lost, bit 15 bytes of them were not
  *		captured; then as many bytes
  *
- * What the parser says of a message agrees with its bytes: names are names, addresses as
- * many as it says, text ends. Of the plugin: a timer is set exactly while something waits;
- * each query is reported once, so that nothing waits after the end; every event is an
- * object; memory is touched where it may be (by the sanitizers). Of TCP: the same messages
- * are found in the same bytes however they are cut (of large ones in pieces the end is not
- * read, so these are only counted).
+ * What the parser says of a message agrees with its bytes: names are names, addresses
+ * as many as it says, text ends. Of the plugin: a timer is set exactly while something
+ * waits; each query is reported once, so that nothing waits after the end; every event
+ * is an object; memory is touched where it may be (by the sanitizers). Of TCP: the same
+ * messages are found in the same bytes however they are cut (of large ones in pieces
+ * the end is not read, so these are only counted).
  */
 #include "fuzz.h"
 
@@ -38,7 +38,8 @@ check_name(const struct dns_name *name)
 	n = dns_name_text(text, sizeof(text), name->wire, name->len, false);
 	CHECK(n == strlen(text) && n < sizeof(text));
 	CHECK((n == 0) == (name->len == 0));
-	CHECK(dns_name_text(small, sizeof(small), name->wire, name->len, true) < sizeof(small));
+	CHECK(dns_name_text(small, sizeof(small), name->wire, name->len, true) <
+	      sizeof(small));
 	CHECK(strlen(small) <= n);
 	if (name->len == 0)
 		return;
@@ -111,7 +112,7 @@ reading_open(struct reading *r, uint8_t head)
 	struct mc_setup s = {.timeout_us = 1000000, .split = (head & 2) != 0};
 	char err[64];
 
-	r->rig = rig_open_as(&mc_plugin_dns, NULL, &s, err, sizeof(err));
+	r->rig = rig_open_as(&mc_plugin_dns, "pending=64", &s, err, sizeof(err));
 	CHECK(r->rig != NULL);
 	r->flow = rig_flow(r->rig, head & 1 ? 6 : 17, "192.0.2.1", 4000,
 	    head & 16 ? "224.0.0.251" : "192.0.2.2", ports[head >> 2 & 3]);
@@ -193,7 +194,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		p.dir = what >> 12 & 1;
 		p.gap = 0;
 		if (head & 1)
-			p.gap = (head & 32) && first ? MC_GAP_START : what & 0x4000 ? 20 : 0;
+			p.gap = (head & 32) && first ? MC_GAP_START
+				: what & 0x4000      ? 20
+						     : 0;
 		first = false;
 		reading_packet(&r, &p);
 		in.p += n;

@@ -4,13 +4,13 @@
  *
  *	byte 0	bit 0: records are split; bits 1, 2: when a response counts
  *	byte 1	how the parser's second reading is cut
- *	rest	packets: a byte of flags (bit 0: direction, 1: a gap follows, 2: more was on
- *		the wire, 3: the last of its side), the length, 2 bytes; the gap and what is
- *		missing, 2 bytes each; the payload
+ *	rest	packets: a byte of flags (bit 0: direction, 1: a gap comes before, 2: more
+ *		was on the wire, 3: the last of its side), the length, 2 bytes; the gap and
+ *		what is missing, 2 bytes each; the payload
  *
- * The parser says the same of what each side sent however it is cut. The plugin tells each
- * request once, in texts and sizes there were room and bytes for, and nothing twice; what
- * the rig checks is checked (reports' sizes, memory of exact size).
+ * The parser says the same of what each side sent however it is cut. The plugin tells
+ * each request once, and in no more bytes than there were. The rig checks reports' sizes
+ * and that nothing is read outside.
  */
 #include "fuzz.h"
 #include "http_parse.h"
@@ -34,7 +34,8 @@ note(struct said *s, const struct http_parser *h, enum http_step step)
 	uint32_t i;
 
 	if (step == HTTP_TEXT) { /* the same in any pieces */
-		CHECK(h->kind < HTTP_TEXTS && h->kind != HTTP_METHOD && h->piece_len > 0);
+		CHECK(
+		    h->kind < HTTP_TEXTS && h->kind != HTTP_METHOD && h->piece_len > 0);
 		for (i = 0; i < h->piece_len; i++) {
 			s->hash = fuzz_hash(s->hash, &h->kind, 1);
 			s->hash = fuzz_hash(s->hash, h->piece + i, 1);
@@ -48,7 +49,8 @@ note(struct said *s, const struct http_parser *h, enum http_step step)
 	CHECK(h->is == HTTP_REQUEST || h->is == HTTP_RESPONSE);
 	CHECK(!h->lost && http_within(h));
 	if (h->is == HTTP_REQUEST) {
-		CHECK(h->status == 0 && h->word_len > 0 && h->word_len <= HTTP_METHOD_MAX);
+		CHECK(h->status == 0 && h->word_len > 0 &&
+		      h->word_len <= HTTP_METHOD_MAX);
 		s->hash = fuzz_hash(s->hash, h->word, h->word_len);
 	} else {
 		CHECK(h->status >= 100 && h->status <= 999);
@@ -85,7 +87,8 @@ read_stream(const uint8_t *data, size_t len, enum http_side side, unsigned cut)
 			CHECK(in.p >= before && in.p + in.len == piece + n);
 			CHECK(step != HTTP_MORE || in.len == 0);
 			if (step == HTTP_TEXT)
-				CHECK(h.piece >= piece && h.piece + h.piece_len <= in.p);
+				CHECK(
+				    h.piece >= piece && h.piece + h.piece_len <= in.p);
 			if (step != HTTP_MORE)
 				note(&s, &h, step);
 			if (step == HTTP_HEAD)
@@ -105,7 +108,8 @@ check_stream(const uint8_t *data, size_t len, unsigned cut)
 	for (side = HTTP_ANY; side <= HTTP_RESPONSE; side++) {
 		struct said whole = read_stream(data, len, (enum http_side)side, 0);
 		struct said single = read_stream(data, len, (enum http_side)side, 1);
-		struct said pieces = read_stream(data, len, (enum http_side)side, 2 + cut);
+		struct said pieces =
+		    read_stream(data, len, (enum http_side)side, 2 + cut);
 
 		CHECK(whole.hash == single.hash && whole.steps == single.steps);
 		CHECK(whole.hash == pieces.hash && whole.steps == pieces.steps);
@@ -145,14 +149,15 @@ check_events(struct rig *r, uint64_t sent)
 	CHECK(of_requests + crowded == requests);
 	CHECK(counter(r, "unanswered") <= requests);
 	CHECK(counter(r, "unasked") <= counter(r, "responses"));
-	CHECK(sum(r->events, ",\"reqBytes\":") + sum(r->events, ",\"respBytes\":") <= sent);
+	CHECK(sum(r->events, ",\"reqBytes\":") + sum(r->events, ",\"respBytes\":") <=
+	      sent);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const char *const options[] = {"response=begun", "response=whole",
-	    "response=tshark", NULL};
+	static const char *const options[] = {
+	    "response=begun", "response=whole", "response=tshark", NULL};
 	static uint8_t stream[2][STREAM];
 	struct input in = {data, len};
 	size_t used[2] = {0, 0};
@@ -166,14 +171,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	how = input_u8(&in);
 	cut = input_u8(&in);
 	setup.split = (how & 1) != 0;
-	r = rig_open_as(&mc_plugin_http, options[how >> 1 & 3], &setup, err, sizeof(err));
+	r = rig_open_as(
+	    &mc_plugin_http, options[how >> 1 & 3], &setup, err, sizeof(err));
 	CHECK(r != NULL);
 	f = rig_flow(r, 6, "10.0.0.1", 1234, "10.0.0.2", 80);
 	f->match = MC_MATCH_YES;
 	while (in.left > 0) {
 		uint8_t flags = input_u8(&in);
 		size_t n = input_u16(&in);
-		struct mc_packet p = {.ts_us = us++, .dir = flags & 1, .fin = flags >> 3 & 1};
+		struct mc_packet p = {
+		    .ts_us = us++, .dir = flags & 1, .fin = flags >> 3 & 1};
 		uint8_t *payload;
 
 		if (flags & 2)

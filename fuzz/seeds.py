@@ -351,9 +351,9 @@ def http():
     yield 'split', packets(1, (0, get), (1, ok), (0, request()), (0, get), (1, ok + ok))
     yield 'bytes', packets(0, *[(0, c) for c in get], *[(1, c) for c in ok])
     yield 'pipelined', packets(0, (0, get * 3 + 'GE'), (1, ok * 2), (0, get[2:]), (1, ok * 2))
-    yield 'pending', packets(0, *[(0, request('GET /%d HTTP/1.1' % n)) for n in range(105)],
-                             (1, ok * 104))
-    yield 'crowd', packets(0, *[(0, request('GET /' + 'x' * 600 + ' HTTP/1.0', agent))] * 12)
+    yield 'pending', packets(0, *[(0, request('GET /%d HTTP/1.1' % n)) for n in range(20)],
+                             (1, ok * 19))
+    yield 'crowd', packets(0, *[(0, request('GET /' + 'x' * 300 + ' HTTP/1.0', agent))] * 9)
     yield 'chunked', packets(0, (0, get), (1, chunks), (0, get), (1, chunks[:70]), (1, ok))
     yield 'interim', packets(0, (0, upload), (1, 'HTTP/1.1 100 Continue\r\n\r\n'),
                              (0, '0123456789'), (1, ok))
@@ -376,8 +376,8 @@ def http():
                             (0, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'))
     yield 'lengths', packets(0, (0, get * 3), (1, 'HTTP/1.1 200\r\nContent-Length: -1\r\n\r\n'),
                              (1, 'x'), (8, ''), (9, ''))
-    yield 'long', packets(0, (0, request('GET /' + 'x' * 5000 + ' HTTP/1.1',
-                                         'Referer: ' + 'r' * 2000, 'User-Agent: ' + 'u' * 900)),
+    yield 'long', packets(0, (0, request('GET /' + 'x' * 1500 + ' HTTP/1.1',
+                                         'Referer: ' + 'r' * 300, 'User-Agent: ' + 'u' * 200)),
                           (1, ok))
     yield 'blanks', packets(0, (0, '\r\n\nget  /a b\tHTTP/1.1 \nHOST : x\nhost:\t y \n z\n:\n\n'),
                             (1, 'HTTP/1.1  204\ncontent-type: a/b;c\n\n'))
@@ -397,9 +397,61 @@ def glob():
         yield name, bytes([len(pattern)]) + pattern + text
 
 
+def radius():
+    def packet(code, n, *attributes, size=None):
+        body = b''.join(bytes([kind, len(v) + 2]) + v for kind, v in attributes)
+        return struct.pack('!BBH', code, n, size or 20 + len(body)) + bytes([n]) * 16 + body
+
+    def packets(*list_of, split=0):
+        return bytes([split]) + b''.join(
+            struct.pack('!H', len(m) | how << 12) + m for how, m in list_of)
+
+    def number(n):
+        return struct.pack('!I', n)
+
+    def account(n, status, user=b'bob', session=b's1', addr=5, *more):
+        return 6, packet(4, n, (1, user), (40, number(status)), (44, session),
+                         (4, b'\xc0\0\2\1'), (8, bytes([10, 0, 0, addr])), *more)
+
+    net = b'\0\x38\x20\1\x0d\xb8\0\1\2\xff'
+    start, stop, off = account(1, 1), account(2, 2), (6, packet(4, 9, (40, number(8)),
+                                                                (4, b'\xc0\0\2\1')))
+    ask = packet(1, 3, (1, b'bob'), (2, b'0123456789abcdef'), (31, b'02-01'), (32, b'nas'))
+    accept = packet(2, 3, (8, b'\n\0\0\5'), (97, net), (123, net),
+                    (168, b'\x20\1' + bytes(13) + b'\1'))
+    yield 'access', packets((0, ask), (1, accept), (0, ask), (1, accept))
+    yield 'reject', packets((0, ask), (1, packet(3, 3)), (1, packet(11, 4)))
+    yield 'session', packets(start, (3, packet(5, 1)), account(3, 3), stop, start)
+    yield 'split', packets(start, (3, packet(5, 1)), stop, stop, (3, packet(5, 2)), split=1)
+    yield 'adopted', packets((0, ask), (1, accept), start, stop)
+    yield 'takeover', packets(start, account(2, 1, b'eve', b's2'), account(3, 2))
+    yield 'same-user', packets(start, account(2, 1, b'bob', b's2'), account(3, 2),
+                               account(4, 2, b'bob', b's2'))
+    yield 'moves', packets(start, account(2, 3, addr=6), account(3, 3, addr=7), stop)
+    yield 'reboot', packets(start, account(2, 1, b'eve', b's2', 6), off)
+    yield 'late', packets(start, stop, account(3, 1, b'bob', b's1', 5, (41, number(9))))
+    yield 'full', packets(*[account(n, 1, b'u%d' % n, b's%d' % n, n) for n in range(1, 24)])
+    yield 'figures', packets(account(1, 3, b'bob', b's1', 5, *[
+        (kind, number(7)) for kind in (41, 42, 43, 46, 47, 48, 52, 53)]))
+    yield '3gpp', packets((0, packet(1, 1, (26, number(10415) + b'\1\5262\x14\x04' b'35'),
+                                     (26, number(9) + b'\1\3x'))))
+    yield 'coa', packets((0, packet(40, 1)), (1, packet(41, 1)), (0, packet(43, 2)),
+                         (1, packet(45, 2)))
+    yield 'zeros', packets((0, packet(1, 1, (1, b'a\0b\0'), (44, b''))))
+    yield 'long', packets((6, packet(4, 1, (40, number(1)), (8, b'\n\0\0\1'), *[
+        (kind, b'x' * 253) for kind in (1, 44, 32, 31, 30)])))
+    yield 'cut', packets((8, ask[:40]), (0, ask + b'pad'), (0, packet(1, 1, size=30)))
+    for n, bad in enumerate((b'\x2c\0', b'\x2c\1', b'\x2c\x09x', b',', b'\x2a\5\1\2\3',
+                             b'\x08\3\1', b'a\4\0\x81', b'\xa8\4\1\2', b'\x1a\3\1',
+                             b'\x1a\x08\0\0\x28\xaf\1\x09')):
+        yield 'bad-%d' % n, packets((0, packet(1, 1, (1, b'bob'), size=25 + len(bad)) + bad))
+    yield 'other', packets((0, b'\x12\x34\1\0\0\1' + bytes(20)), (0, ask))
+
+
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
-    for make in (decode, engine, records, template, config, capture, resp, dns, http, glob):
+    for make in (decode, engine, records, template, config, capture, resp, dns, http, glob,
+                 radius):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dns.c -- DNS (port 53, UDP and TCP), mDNS (5353) and LLMNR (5355): one event and one step
- * of the counters per transaction, as it is complete.
+ * dns.c -- DNS (port 53, UDP and TCP), mDNS (5353) and LLMNR (5355): one event and one
+ * step of the counters per transaction, as it is complete.
  *
- * Worker side. A query waits in its flow's state until its answer comes, which has its id
- * and its question, or is reported without one: after --dns-timeout without a repetition,
- * when the flow ends, or when PENDING_MAX newer ones wait. A repetition counts as one. An
- * answer that nobody waits for (never asked for, or the second) is reported on its own. What
- * is asked of a group (mDNS, LLMNR) is answered in other flows and is reported at once.
- * Over TCP, whole messages are read where they are; of one in pieces the first PIECES bytes
- * are kept. Each message costs its length, and a look at the waiting ids.
+ * Worker side. A query waits in its flow's state until its answer comes, which has its
+ * id and its question, or is reported without one: after --dns-timeout without a
+ * repetition, when the flow ends, or when PENDING_MAX newer ones wait. A repetition
+ * counts as one. An answer that nobody waits for (never asked for, or the second) is
+ * reported on its own. What is asked of a group (mDNS, LLMNR) is answered in other
+ * flows and is reported at once. Over TCP, whole messages are read where they are; of
+ * one in pieces the first PIECES bytes are kept. Each message costs its length, and a
+ * look at the waiting ids.
  *
- * Most flows have one query that waits for a moment, and none is in pieces: so queries and
- * pieces are in two arrays per worker, of fixed size, made at start and touched as needed,
- * and a flow's state only says which are its.
+ * Most flows have one query that waits for a moment, and none is in pieces: so queries
+ * and pieces are in two arrays per worker, of fixed size, made at start and touched as
+ * needed, and a flow's state only says which are its.
  *
  * Control side. Keys, for service dns only:
- *	ip.<addr>		dns.queries, dns.nxdomain as client; dns.replies as server
+ *	ip.<addr>		dns.queries dns.nxdomain of a client, dns.replies of a server
  *	dns.server.<addr>	queries replies noerror nxdomain servfail unanswered
  *	dns.client.<addr>	retransmissions latencyUsSum latencyUsMax
  *	dns.domain.<fqdn>	the same
@@ -24,7 +25,8 @@
  *	dns.rcode.<RCODE>	queries, by the code they were answered with
  *	top.dns.domain.<minute>	queries
  * and what names addresses have: dns.cache.<addr>, ip.<addr> name. These are learned of
- * answers that were asked for, and of mDNS; an answer that nobody asked for proves nothing.
+ * answers that were asked for, and of mDNS; an answer that nobody asked for proves
+ * nothing.
  */
 #include <mcprobe/plugin.h>
 
@@ -37,7 +39,7 @@
 
 #define PENDING_MAX  50
 #define PIECES	     2048 /* bytes of a message over TCP that comes in pieces */
-#define PIECES_MAX   8192 /* messages in pieces, of a worker's flows together */
+#define PIECES_SHARE 16   /* one message in pieces for so many queries that may wait */
 #define PATIENCE     8	  /* timeouts in which repetitions may put off the end */
 #define SPLIT_MARK   0x10000u /* sub-flows are SPLIT_MARK | transaction id */
 #define ADDR_TEXT    46
@@ -67,9 +69,12 @@ static const struct mc_counter counters[] = {
     [COUNT_MALFORMED] = {"malformed", "messages that contradict themselves"},
     [COUNT_UNASKED] = {"unasked", "answers without a query, or the second to it"},
     [COUNT_UNANSWERED] = {"unanswered", "queries without an answer"},
-    [COUNT_PENDING_FULL] = {"pending_full", "queries for which, or for newer ones, there was no room to wait"},
-    [COUNT_TCP_LOST] = {"tcp_lost", "TCP: places where a message's beginning is unknown"},
-    [COUNT_PIECES_FULL] = {"pieces_full", "TCP: messages in pieces without room for them"},
+    [COUNT_PENDING_FULL] = {"pending_full",
+	"queries for which, or for newer ones, there was no room to wait"},
+    [COUNT_TCP_LOST] = {"tcp_lost",
+	"TCP: places where a message's beginning is unknown"},
+    [COUNT_PIECES_FULL] = {"pieces_full",
+	"TCP: messages in pieces without room for them"},
     {NULL, NULL},
 };
 
@@ -78,7 +83,8 @@ struct query {
 	uint64_t first_us; /* of its first byte */
 	uint64_t asked_us; /* when it was whole: latency counts from here */
 	uint64_t due_us;
-	uint32_t next;	   /* the flow's next younger, or the next free one; its index + 1 */
+	uint32_t
+	    next; /* index + 1 of the flow's next, or the next free one */
 	uint16_t id, qtype, retransmissions;
 	uint8_t dir;	   /* sent by this endpoint */
 	uint8_t question;  /* enum dns_question */
@@ -86,13 +92,13 @@ struct query {
 	struct dns_name name;
 };
 
-/* A message over TCP in pieces, the 2 bytes of its length included; or the next free one. */
+/* A message over TCP in pieces, the length's 2 bytes included; or the next free one. */
 union pieces {
 	uint8_t bytes[2 + PIECES];
 	uint32_t next;
 };
 
-/* One side of a TCP connection: messages with 2 bytes of length before, RFC 1035 §4.2.2. */
+/* One side of a TCP connection: length (2 bytes) and message, RFC 1035 §4.2.2. */
 struct side {
 	uint64_t first_us; /* of the message begun */
 	uint32_t pieces;   /* which of the pieces are its; index + 1, 0: none (yet) */
@@ -101,6 +107,7 @@ struct side {
 	bool begun;
 	bool holed;	   /* bytes of it are lost: no more is kept */
 	bool lost;	   /* where the next one begins is not known */
+	bool trial;	   /* it may have been here: when there is a header, it shows */
 	uint8_t length[2]; /* of the message */
 };
 
@@ -153,7 +160,8 @@ static const struct mc_field fields[] = {
 };
 
 static const struct mc_option options[] = {
-    {"pending", "131072", "queries that may wait for answers, per worker (16 to 16777216)"},
+    {"pending", "131072",
+	"queries that may wait for answers, per worker (16 to 16777216)"},
     {NULL, NULL, NULL},
 };
 
@@ -166,8 +174,8 @@ enum report_flag {
 	REPORT_MALFORMED = 32,
 };
 
-/* From worker to control. After it: the addresses, the question, the first address's owner,
- * the text of the response. */
+/* From worker to control. After it: the addresses, the question, the first address's
+ * owner, the text of the response. */
 struct report {
 	uint64_t first_us, latency_us; /* latency if both asked and answered */
 	uint32_t ttl;
@@ -185,12 +193,12 @@ _Static_assert(sizeof(struct state) <= MC_STATE_MAX, "state");
 struct context {
 	uint64_t timeout_us;
 	bool split;
-	/* worker: all queries and pieces, the first free one of each (index + 1), and how
-	 * many were ever used: those beyond are free too, and not yet touched */
+	/* worker: all queries and pieces, the first free one of each (index + 1), and
+	 * how many were ever used: those beyond are free too, and not yet touched */
 	struct query *queries;
 	union pieces *pieces;
 	uint32_t queries_max, queries_made, queries_free;
-	uint32_t pieces_made, pieces_free;
+	uint32_t pieces_max, pieces_made, pieces_free;
 	/* control: trees */
 	int domain, cache, server, client, qtype, rcode;
 };
@@ -296,7 +304,8 @@ make_arrays(struct context *x, const struct mc_setup *s, char *err, size_t errle
 	}
 	x->queries_max = (uint32_t)n;
 	x->queries = calloc(n, sizeof(*x->queries));
-	x->pieces = calloc(PIECES_MAX, sizeof(*x->pieces));
+	x->pieces_max = (uint32_t)n / PIECES_SHARE;
+	x->pieces = calloc(x->pieces_max, sizeof(*x->pieces));
 	if (x->queries == NULL || x->pieces == NULL) {
 		snprintf(err, errlen, "no memory");
 		return -1;
@@ -352,7 +361,8 @@ dns_subflow(void *ctx, const struct mc_key *key, const struct mc_packet *p)
 	enum service s = service_of(key);
 
 	(void)ctx;
-	if (key->proto != 17 || s == SERVICE_NONE || s == SERVICE_MDNS || p->len < DNS_HEADER)
+	if (key->proto != 17 || s == SERVICE_NONE || s == SERVICE_MDNS ||
+	    p->len < DNS_HEADER)
 		return 0;
 	return SPLIT_MARK | (uint32_t)p->data[0] << 8 | p->data[1];
 }
@@ -413,7 +423,8 @@ query_get(struct context *c)
 	struct query *q;
 
 	if (c->queries_free == 0)
-		return c->queries_made < c->queries_max ? &c->queries[c->queries_made++] : NULL;
+		return c->queries_made < c->queries_max ? &c->queries[c->queries_made++]
+							: NULL;
 	q = &c->queries[c->queries_free - 1];
 	c->queries_free = q->next;
 	return q;
@@ -461,9 +472,9 @@ give_up(struct context *c, struct state *s, uint32_t *link, const struct mc_flow
 }
 
 /*
- * The query of endpoint DIR that M repeats or answers; the link to it, which is 0 if there
- * is none (the end of the list). ANY: an answer whose question is not there, or could not
- * be read, is paired by its id alone.
+ * The query of endpoint DIR that M repeats or answers; the link to it, which is 0 if
+ * there is none (the end of the list). ANY: an answer whose question is not there, or
+ * could not be read, is paired by its id alone.
  */
 static uint32_t *
 find(const struct context *c, struct state *s, uint8_t dir, const struct dns_message *m,
@@ -478,7 +489,8 @@ find(const struct context *c, struct state *s, uint8_t dir, const struct dns_mes
 		if (any && m->question == DNS_NO_QUESTION)
 			break;
 		if (q->question == m->question && q->qtype == m->qtype &&
-		    dns_name_equal(q->name.wire, q->name.len, m->qname.wire, m->qname.len))
+		    dns_name_equal(
+			q->name.wire, q->name.len, m->qname.wire, m->qname.len))
 			break;
 	}
 	return link;
@@ -554,7 +566,8 @@ on_query(struct context *c, struct state *s, struct fields *x, const struct mc_f
 	if (!group && s->npending == PENDING_MAX) {
 		mc_flow_count(f, COUNT_PENDING_FULL, 1);
 		give_up(c, s, &s->oldest, f);
-		link = find(c, s, dir, m, false); /* the end may have been the one that went */
+		link = find(
+		    c, s, dir, m, false); /* the end may have been the one that went */
 	}
 	q = group ? NULL : query_get(c);
 	if (q == NULL && !group)
@@ -659,7 +672,7 @@ side_reset(struct context *c, struct side *t)
 		c->pieces[t->pieces - 1].next = c->pieces_free;
 		c->pieces_free = t->pieces;
 	}
-	t->begun = t->holed = false;
+	t->begun = t->holed = t->trial = false;
 	t->pieces = t->have = t->missing = 0;
 }
 
@@ -687,7 +700,7 @@ side_begin(struct context *c, struct side *t)
 	if (c->pieces_free != 0) {
 		t->pieces = c->pieces_free;
 		c->pieces_free = c->pieces[t->pieces - 1].next;
-	} else if (c->pieces_made < PIECES_MAX) {
+	} else if (c->pieces_made < c->pieces_max) {
 		t->pieces = ++c->pieces_made;
 	} else {
 		t->holed = true;
@@ -716,17 +729,48 @@ side_take(struct context *c, struct side *t, const uint8_t *data, size_t n)
 	return take;
 }
 
+/*
+ * A side whose messages' beginnings were lost, or may have been found: do the next N
+ * bytes begin one, or go on with it? Fewer than a header are taken on trial: many a
+ * client sends the length by itself.
+ */
+static bool
+side_found(struct context *c, struct side *t, const uint8_t *data, size_t n)
+{
+	uint8_t head[2 + DNS_HEADER];
+	size_t have = t->have, more;
+
+	if (t->trial && !t->holed) {
+		memcpy(head, t->length, have < 2 ? have : 2);
+		if (have > 2)
+			memcpy(head + 2, c->pieces[t->pieces - 1].bytes + 2, have - 2);
+		more = n < sizeof(head) - have ? n : sizeof(head) - have;
+		memcpy(head + have, data, more);
+		have += more;
+		t->trial = have < sizeof(head);
+		if (t->trial ? have < 2 || head[0] > 0 || head[1] >= DNS_HEADER
+			     : is_beginning(head, have))
+			return true;
+	}
+	side_reset(c, t);
+	t->trial = n > 0 && n < sizeof(head);
+	t->lost = n == 0 || (!t->trial && !is_beginning(data, n)) ||
+	    (n >= 2 && data[0] == 0 && data[1] < DNS_HEADER);
+	t->trial = t->trial && !t->lost;
+	return !t->lost;
+}
+
 /* The message begun is whole, or what of it came. */
 static void
-side_finish(struct context *c, struct state *s, struct fields *x, const struct mc_flow *f,
-    const struct mc_packet *p)
+side_finish(struct context *c, struct state *s, struct fields *x,
+    const struct mc_flow *f, const struct mc_packet *p)
 {
 	struct side *t = &s->sides[p->dir];
 	size_t len = (size_t)t->length[0] << 8 | t->length[1];
 
 	if (t->pieces != 0)
-		on_piece(c, s, x, f, p, c->pieces[t->pieces - 1].bytes + 2, t->have - 2, len,
-		    t->first_us);
+		on_piece(c, s, x, f, p, c->pieces[t->pieces - 1].bytes + 2, t->have - 2,
+		    len, t->first_us);
 	else
 		mc_flow_count(f, COUNT_PIECES_FULL, 1);
 	side_reset(c, t);
@@ -763,10 +807,9 @@ on_stream(struct context *ctx, struct state *s, struct fields *x,
 
 	if (p->gap != 0)
 		side_gap(ctx, s, x, f, p, p->gap);
-	if (t->lost && !is_beginning(data, n))
+	if ((t->lost || t->trial) && !side_found(ctx, t, data, n))
 		n = 0;
 	while (n > 0) {
-		t->lost = false;
 		if (!t->begun) {
 			len = n >= 2 ? (size_t)data[0] << 8 | data[1] : n;
 			if (len + 2 <= n) {
@@ -813,7 +856,8 @@ dns_on_packet(void *ctx, void *state, void *record, const struct mc_flow *f,
 }
 
 static void
-dns_on_timer(void *ctx, void *state, void *record, const struct mc_flow *f, uint64_t now_us)
+dns_on_timer(
+    void *ctx, void *state, void *record, const struct mc_flow *f, uint64_t now_us)
 {
 	struct state *s = state;
 	uint32_t *link = &s->oldest;
@@ -829,7 +873,8 @@ dns_on_timer(void *ctx, void *state, void *record, const struct mc_flow *f, uint
 }
 
 static void
-dns_on_close(void *ctx, void *state, void *record, const struct mc_flow *f, uint64_t now_us)
+dns_on_close(
+    void *ctx, void *state, void *record, const struct mc_flow *f, uint64_t now_us)
 {
 	struct state *s = state;
 
@@ -897,7 +942,8 @@ static void
 feed_keys(const struct context *x, const struct mc_cloud *c, const struct report *r,
     const char *domain, size_t domain_len)
 {
-	const uint8_t *client = c->key->addr[r->client], *server = c->key->addr[!r->client];
+	const uint8_t *client = c->key->addr[r->client],
+		      *server = c->key->addr[!r->client];
 	char text[ADDR_TEXT], name[DNS_MNEMONIC], top[40];
 	int n;
 
@@ -939,7 +985,8 @@ learn(const struct context *x, const struct mc_cloud *c, const struct parts *p,
 
 		if (!is_host(a))
 			continue;
-		mc_cloud_set(c, x->cache, text, dns_addr_text(text, a), NULL, name, len);
+		mc_cloud_set(
+		    c, x->cache, text, dns_addr_text(text, a), NULL, name, len);
 		mc_cloud_set(c, MC_TREE_IP, a, 16, "name", name, len);
 	}
 }

@@ -195,7 +195,7 @@ add_text(struct cursor *c, const char *text, size_t len)
 	to[len] = '\0';
 }
 
-/* An address: names that came before it (CNAMEs) make room. OWNER is where its name is. */
+/* An address: names before it (CNAMEs) make room. OWNER is where its name is. */
 static void
 add_addr(struct cursor *c, const uint8_t *bytes, size_t len, size_t owner, uint32_t ttl)
 {
@@ -234,7 +234,8 @@ add_name(struct cursor *c, size_t at, unsigned *names)
 			c->m->malformed = true;
 		return;
 	}
-	add_text(c, text, dns_name_text(text, sizeof(text), name.wire, name.len, false));
+	add_text(
+	    c, text, dns_name_text(text, sizeof(text), name.wire, name.len, false));
 }
 
 /* A record of the answer, whose data of LEN bytes begins at AT. */
@@ -294,7 +295,8 @@ read_record(struct cursor *c, enum dns_section section, unsigned *names)
 		c->m->rcode = (uint16_t)(p[4] << 4 | (c->m->rcode & 15));
 	whole = has(c, len);
 	/* the upper bit of the class is mDNS's cache flush, RFC 6762 §10.2 */
-	if (whole && section == DNS_ANSWERS && c->m->response && c->m->opcode != DNS_UPDATE)
+	if (whole && section == DNS_ANSWERS && c->m->response &&
+	    c->m->opcode != DNS_UPDATE)
 		read_answer(c, type, (be16(p + 2) & 0x7fff) == 1, c->at, len, owner,
 		    be32(p + 4), names);
 	c->at += whole ? len : 0;

@@ -2,9 +2,10 @@
 /*
  * dns_wire.h -- DNS messages: bytes in, a struct out. Pure; no memory but the caller's.
  *
- * A message costs time in proportion to its length whatever it says of itself: names are
- * stepped over, not followed; only the question's and some answers' are expanded, each in
- * at most DNS_NAME_MAX bytes and DNS_JUMPS_MAX pointers; the first lie ends the reading.
+ * A message costs time in proportion to its length whatever it says of itself: names
+ * are stepped over, not followed; only the question's and some answers' are expanded,
+ * each in at most DNS_NAME_MAX bytes and DNS_JUMPS_MAX pointers; the first lie ends the
+ * reading.
  */
 #ifndef MCPROBE_DNS_WIRE_H
 #define MCPROBE_DNS_WIRE_H
@@ -90,22 +91,24 @@ struct dns_message {
 };
 
 /*
- * Read the message of LEN captured bytes of WIRE_LEN. False: not even a header. All of M but
- * the unused part of its arrays is written. What was not captured is not malformed.
+ * Read the message of LEN captured bytes of WIRE_LEN. False: not even a header. All of
+ * M but the unused part of its arrays is written. What was not captured is not
+ * malformed.
  */
 bool	 dns_parse(struct dns_message *m, const uint8_t *p, size_t len, size_t wire_len);
 
 /*
- * The name of the LEN bytes at P that begins at AT, uncompressed. 0, or an enum dns_name_error
- * if it is bad, too long, or goes beyond LEN (NAME is then none). Pointers lead back only, RFC 1035 §4.1.4.
+ * The name of the LEN bytes at P that begins at AT, uncompressed. 0, or an enum
+ * dns_name_error if it is bad, too long, or goes beyond LEN (NAME is then none).
+ * Pointers lead back only, RFC 1035 §4.1.4.
  */
 int	 dns_name_read(struct dns_name *name, const uint8_t *p, size_t len, size_t at);
 
 /*
- * As text: labels with dots between, the root ".". Control bytes are \DDD (decimal), the
- * backslash is doubled, other bytes stay as they are (UTF-8 is frequent in LLMNR and mDNS).
- * LOWER: ASCII letters lower-cased. At most SIZE - 1 bytes and a NUL, never half an escape.
- * Returns the length.
+ * As text: labels with dots between, the root ".". Control bytes are \DDD (decimal),
+ * the backslash is doubled, other bytes stay as they are (UTF-8 is frequent in LLMNR
+ * and mDNS). LOWER: ASCII letters lower-cased. At most SIZE - 1 bytes and a NUL, never
+ * half an escape. Returns the length.
  */
 size_t	 dns_name_text(char *to, size_t size, const uint8_t *wire, size_t len, bool lower);
 

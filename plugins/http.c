@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * http.c -- HTTP/1.x over TCP, on any port: an event for each request and its response,
- * counts by host name, the operating system clients say they have.
+ * http.c -- HTTP/1.x over TCP, on any port: an event for each request and its
+ * response, counts by host name, the operating system clients say they have.
  *
- * A flow has a parser for each direction (http_parse.h) and a queue of requests that wait
- * for their response, in order, as HTTP/1.x pairs them; they lie packed in a fixed space,
- * so a flow has one size. Where the queue gets long, texts of new requests get shorter;
- * beyond REQUESTS they are counted and not kept, and their responses stand alone. What
- * the queue costs is a move of what is left, a few hundred bytes, per response.
+ * A flow has a parser for each direction (http_parse.h) and a queue of requests that
+ * wait for their response, in order, as HTTP/1.x pairs them; they lie packed in a
+ * fixed space, so a flow has one size. Where the queue gets long, texts of new
+ * requests get shorter; beyond REQUESTS they are counted and not kept, and their
+ * responses stand alone. What the queue costs is a move of what is left, a few
+ * hundred bytes, per response.
  *
- * An event may be longer than a report: it is then sent in parts, which come one after
- * another because a worker's reports are in order.
+ * An event may be longer than a report: it is then sent in parts, which come one
+ * after another because a worker's reports are in order.
  */
 #include "http_int.h"
 
@@ -40,10 +41,10 @@ static const struct mc_counter counters[] = {
 
 static const struct mc_option options[] = {
     {"response", "begun",
-	"when a response counts. begun: with its first line; latency is up to its first "
-	"segment. whole: seen to its end; else status and latency are null, and latency is "
-	"up to its last segment. tshark: as whole, and one with missing bytes is none, so "
-	"that its request takes the next, as tshark pairs them"},
+	"when a response counts. begun: with its first line, and latency is up to "
+	"its first segment; whole: seen to its end, else status and latency are "
+	"null, and latency is up to its last segment; tshark: as whole, and where "
+	"bytes of one are missing its request takes the next, as tshark pairs them"},
     {0},
 };
 
@@ -52,21 +53,28 @@ struct fields {
 	uint64_t present;
 	uint16_t status;
 	char method[HTTP_METHOD_MAX + 1];
-	char url[512], host[128], site[128], referer[256], agent[256], mime[MIME_MAX + 1];
+	char url[512], host[128], site[128], referer[256], agent[256],
+	    mime[MIME_MAX + 1];
 };
 
 #define PEN 35632
-#define FIELD(m, l, i, n, t, p, h)                                                      \
-	{.label = l, .pen = PEN, .id = i, .len = n, .type = t,                          \
-	    .offset = (uint16_t)offsetof(struct fields, m),                             \
-	    .size = (uint16_t)sizeof(((struct fields *)0)->m), .present = p, .help = h}
+#define FIELD(m, l, i, n, t, p, h)                                               \
+	{                                                                        \
+		.label = l, .pen = PEN, .id = i, .len = n, .type = t,            \
+		.offset = (uint16_t)offsetof(struct fields, m),                  \
+		.size = (uint16_t)sizeof(((struct fields *)0)->m), .present = p, \
+		.help = h                                                        \
+	}
 
 static const struct mc_field fields[] = {
-    FIELD(url, "HTTP_URL", 180, 128, MC_STRING, P_URL, "HTTP: target of the first request"),
-    FIELD(status, "HTTP_RET_CODE", 181, 2, MC_U16, P_STATUS, "HTTP: status of its response"),
+    FIELD(url, "HTTP_URL", 180, 128, MC_STRING, P_URL,
+	"HTTP: target of the first request"),
+    FIELD(status, "HTTP_RET_CODE", 181, 2, MC_U16, P_STATUS,
+	"HTTP: status of its response"),
     FIELD(referer, "HTTP_REFERER", 182, 128, MC_STRING, P_REFERER, "HTTP: referer"),
     FIELD(agent, "HTTP_USER_AGENT", 183, 128, MC_STRING, P_AGENT, "HTTP: user agent"),
-    FIELD(mime, "HTTP_MIME", 184, 32, MC_STRING, P_MIME, "HTTP: type of the response's body"),
+    FIELD(mime, "HTTP_MIME", 184, 32, MC_STRING, P_MIME,
+	"HTTP: type of the response's body"),
     FIELD(host, "HTTP_HOST", 187, 64, MC_STRING, P_HOST, "HTTP: host asked"),
     FIELD(method, "HTTP_METHOD", 360, 16, MC_STRING, P_METHOD, "HTTP: method"),
     FIELD(site, "HTTP_SITE", 361, 64, MC_STRING, P_SITE,
@@ -79,8 +87,8 @@ static const char *const channels[] = {"http", NULL};
 /* Contexts: of a worker, or of the control side. */
 struct worker {
 	bool split;
-	bool whole;   /* only whole responses count */
-	bool skip;    /* and others leave their request where it is */
+	bool whole; /* only whole responses count */
+	bool skip;  /* and others leave their request where it is */
 	uint8_t buf[WIRE_MAX];
 };
 
@@ -102,7 +110,8 @@ http_init(void **ctx, const struct mc_setup *setup, char *err, size_t errlen)
 		return -1;
 	}
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || (setup->control && (c->control = http_control_new(setup)) == NULL)) {
+	if (c == NULL ||
+	    (setup->control && (c->control = http_control_new(setup)) == NULL)) {
 		free(c);
 		snprintf(err, errlen, "no memory");
 		return -1;
@@ -124,7 +133,6 @@ http_fini(void *ctx)
 	free(c);
 }
 
-
 /* Ports where a line without a version is HTTP all the same. */
 static bool
 is_http_port(const struct mc_key *key)
@@ -142,9 +150,10 @@ is_http_port(const struct mc_key *key)
 static bool
 is_other(const struct mc_packet *p)
 {
-	return (p->len >= 2 && p->data[0] >= 0x14 && p->data[0] <= 0x17 && p->data[1] == 3) ||
-	    (p->len >= 4 && memcmp(p->data, "SSH-", 4) == 0) ||
-	    (p->len >= 14 && memcmp(p->data, "PRI * HTTP/2.0", 14) == 0);
+	return (p->len >= 2 && p->data[0] >= 0x14 && p->data[0] <= 0x17 &&
+		   p->data[1] == 3) ||
+	       (p->len >= 4 && memcmp(p->data, "SSH-", 4) == 0) ||
+	       (p->len >= 14 && memcmp(p->data, "PRI * HTTP/2.0", 14) == 0);
 }
 
 /* Could these be the first bytes of a first line, which is not all here? */
@@ -162,8 +171,9 @@ is_prefix(const struct mc_packet *p)
 }
 
 /*
- * One look at the first line. Where HTTP is usual, what is none may still be answered by
- * it, and what was there before the capture may be a body: it waits for the next line.
+ * One look at the first line. Where HTTP is usual, what is none may still be answered
+ * by it, and what was there before the capture may be a body: it waits for the next
+ * line.
  */
 static enum mc_match
 http_match(void *ctx, const struct mc_key *key, const struct mc_packet *p)
@@ -199,11 +209,11 @@ fields_request(struct fields *f, struct request *r)
 		return;
 	memset(f, 0, sizeof(*f));
 	r->in_fields = true;
-#define PUT(m, kind, bit)                                                  \
-	do {                                                               \
-		p = http_request_text(r, kind, &len);                           \
-		if (http_put(f->m, sizeof(f->m), p, len))                       \
-			f->present |= 1 << (bit);                          \
+#define PUT(m, kind, bit)                                 \
+	do {                                              \
+		p = http_request_text(r, kind, &len);     \
+		if (http_put(f->m, sizeof(f->m), p, len)) \
+			f->present |= 1 << (bit);         \
 	} while (0)
 	PUT(method, HTTP_METHOD, P_METHOD);
 	PUT(url, HTTP_URL, P_URL);
@@ -217,10 +227,21 @@ fields_request(struct fields *f, struct request *r)
 		f->present |= 1 << P_SITE;
 }
 
+/* The head of the request being written is whole, or as whole as it gets. */
+static void
+head_done(struct state *s, struct fields *f)
+{
+	if (!s->head || s->tentative)
+		return;
+	http_request_close(s);
+	fields_request(f, request_at(s, s->last));
+}
+
 static void
 fields_response(struct fields *f, const struct response *p, const struct request *r)
 {
-	if (r != NULL ? !r->in_fields || (f->present & 1 << P_METHOD) == 0 : f->present != 0)
+	if (r != NULL ? !r->in_fields || (f->present & 1 << P_METHOD) == 0
+		      : f->present != 0)
 		return;
 	f->status = p->status;
 	f->present |= 1 << P_STATUS;
@@ -252,7 +273,8 @@ report(struct worker *w, const struct state *s, const struct mc_flow *flow,
     const struct request *r, const struct response *p, bool whole)
 {
 	const struct side *server = &s->side[!s->client];
-	struct wire m = {.client = s->client, .client_nw_us = flow->client_nw_us,
+	struct wire m = {.client = s->client,
+	    .client_nw_us = flow->client_nw_us,
 	    .server_nw_us = flow->server_nw_us};
 	size_t at = sizeof(m), len;
 	const char *text;
@@ -285,8 +307,8 @@ report(struct worker *w, const struct state *s, const struct mc_flow *flow,
 		m.latency_us = p->latency_us;
 		if (w->whole)
 			m.latency_us = server->last_us > r->last_us
-			    ? server->last_us - r->last_us
-			    : 0;
+					   ? server->last_us - r->last_us
+					   : 0;
 	}
 	memcpy(w->buf, &m, sizeof(m));
 	send(w, flow, at);
@@ -311,10 +333,11 @@ response_done(struct worker *w, struct state *s, const struct mc_flow *flow, boo
 
 /* There is nothing more to come. */
 static void
-finish(struct worker *w, struct state *s, const struct mc_flow *flow)
+finish(struct worker *w, struct state *s, struct fields *f, const struct mc_flow *flow)
 {
 	response_done(w, s, flow, false);
 	http_request_update(s);
+	head_done(s, f);
 	mc_flow_count(flow, C_UNANSWERED, s->requests);
 	while (s->requests > 0) {
 		report(w, s, flow, request_at(s, 0), NULL, false);
@@ -363,7 +386,7 @@ on_text(struct state *s, unsigned dir)
 	/* up to the parameters; of final responses only */
 	for (i = 0; p->seen && !p->mime_ended && i < h->piece_len; i++) {
 		p->mime_ended = h->piece[i] == ';' || h->piece[i] == '\r' ||
-		    h->piece[i] == ' ' || p->mime_len == MIME_MAX;
+				h->piece[i] == ' ' || p->mime_len == MIME_MAX;
 		if (!p->mime_ended)
 			p->mime[p->mime_len++] = (char)h->piece[i];
 	}
@@ -425,10 +448,8 @@ on_request_head(struct state *s, struct fields *f, unsigned dir)
 	struct http_parser *h = &s->side[dir].parser;
 
 	http_body(h, http_framing(h, false));
-	if (!s->head || s->client != dir)
-		return;
-	http_request_close(s);
-	fields_request(f, request_at(s, s->last));
+	if (s->client == dir)
+		head_done(s, f);
 }
 
 /* True: the connection is another protocol's from now on. */
@@ -444,12 +465,13 @@ on_response_head(struct state *s, struct fields *f, unsigned dir)
 		return false;
 	fields_response(f, p, r);
 	return p->status == 101 ||
-	    (r != NULL && p->status < 300 && http_request_is(r, "CONNECT"));
+	       (r != NULL && p->status < 300 && http_request_is(r, "CONNECT"));
 }
 
 /* The message at hand, if it is one, is not coming to its end. */
 static void
-on_broken(struct worker *w, struct state *s, const struct mc_flow *flow, unsigned dir)
+on_broken(struct worker *w, struct state *s, struct fields *f,
+    const struct mc_flow *flow, unsigned dir)
 {
 	if (s->known && dir != s->client) {
 		response_done(w, s, flow, false);
@@ -458,8 +480,7 @@ on_broken(struct worker *w, struct state *s, const struct mc_flow *flow, unsigne
 	if (s->client != dir || !s->writing)
 		return;
 	http_request_update(s);
-	if (s->head && !s->tentative)
-		http_request_close(s); /* keep it as it is */
+	head_done(s, f);
 	http_request_forget(s);
 }
 
@@ -516,7 +537,7 @@ feed(struct worker *w, struct state *s, struct fields *f, const struct mc_flow *
 			break;
 		case HTTP_NOT:
 			mc_flow_count(flow, C_LOST, !lost);
-			on_broken(w, s, flow, p->dir);
+			on_broken(w, s, f, flow, p->dir);
 			break;
 		case HTTP_END:
 			on_end(w, s, flow, p->dir);
@@ -530,7 +551,8 @@ feed(struct worker *w, struct state *s, struct fields *f, const struct mc_flow *
 
 /* N bytes of DIR are missing. */
 static void
-gap(struct worker *w, struct state *s, const struct mc_flow *flow, unsigned dir, uint32_t n)
+gap(struct worker *w, struct state *s, struct fields *f, const struct mc_flow *flow,
+    unsigned dir, uint32_t n)
 {
 	struct side *d = &s->side[dir];
 	bool lost = d->parser.lost;
@@ -542,7 +564,7 @@ gap(struct worker *w, struct state *s, const struct mc_flow *flow, unsigned dir,
 		return;
 	}
 	mc_flow_count(flow, C_LOST, !lost && n != MC_GAP_START);
-	on_broken(w, s, flow, dir);
+	on_broken(w, s, f, flow, dir);
 }
 
 /* Does this packet begin a request while the record is of another? */
@@ -552,8 +574,8 @@ is_cut(const struct state *s, const struct fields *f, const struct mc_packet *p)
 	const struct http_parser *h = &s->side[p->dir].parser;
 
 	return (f->present & 1 << P_METHOD) != 0 && s->known && p->dir == s->client &&
-	    (http_idle(h) || h->lost || p->gap != 0) &&
-	    http_guess(p->data, p->len) >= HTTP_GUESS_OLD;
+	       (http_idle(h) || h->lost || p->gap != 0) &&
+	       http_guess(p->data, p->len) >= HTTP_GUESS_OLD;
 }
 
 static void
@@ -584,19 +606,19 @@ http_on_packet(void *ctx, void *state, void *fields_at, const struct mc_flow *fl
 		return MC_SPLIT;
 	}
 	if (p->gap != 0)
-		gap(w, s, flow, p->dir, p->gap);
+		gap(w, s, f, flow, p->dir, p->gap);
 	http_piece(&s->side[p->dir].parser, p->data, p->len);
 	over = feed(w, s, f, flow, p);
 	if (!over && p->wire_len > p->len) {
 		struct mc_packet end = {.ts_us = p->ts_us, .dir = p->dir};
 
-		gap(w, s, flow, p->dir, p->wire_len - p->len);
+		gap(w, s, f, flow, p->dir, p->wire_len - p->len);
 		over = feed(w, s, f, flow, &end);
 	}
 	if (!over && p->fin && s->known && p->dir != s->client)
 		response_done(w, s, flow, http_until_close(&s->side[p->dir].parser));
 	if (over)
-		finish(w, s, flow);
+		finish(w, s, f, flow);
 	return over ? MC_DONE : MC_MORE;
 }
 
@@ -604,9 +626,8 @@ static void
 http_on_close(void *ctx, void *state, void *fields_at, const struct mc_flow *flow,
     uint64_t now_us)
 {
-	(void)fields_at;
 	(void)now_us;
-	finish(&((struct context *)ctx)->worker, state, flow);
+	finish(&((struct context *)ctx)->worker, state, fields_at, flow);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * http_cloud.c -- the control side of the plugin http: reports made into events and keys.
+ * http_cloud.c -- the control side of the plugin http: reports made into events and
+ * keys.
  */
 #include "http_int.h"
 
@@ -150,8 +151,8 @@ count(struct control *c, const struct mc_cloud *cloud, const struct event *e,
 		mc_cloud_incr(cloud, c->hosts, name, len, "errors", 1);
 	if ((e->present & 1 << P_LATENCY) == 0)
 		return;
-	mc_cloud_incr(cloud, c->hosts, name, len, "serviceTimeUsSum",
-	    (int64_t)e->latency_us);
+	mc_cloud_incr(
+	    cloud, c->hosts, name, len, "serviceTimeUsSum", (int64_t)e->latency_us);
 	mc_cloud_max(cloud, c->hosts, name, len, "serviceTimeUsMax", e->latency_us);
 }
 
@@ -187,7 +188,8 @@ unpack(struct event *e, const struct wire *m, const uint8_t *p, size_t left)
 	for (i = 0; i < HTTP_TEXTS; i++) {
 		size_t len = m->len[i] < left ? m->len[i] : left;
 
-		if (http_put((char *)e + texts[i].offset, texts[i].size, (const char *)p, len))
+		if (http_put((char *)e + texts[i].offset, texts[i].size,
+			(const char *)p, len))
 			e->present |= UINT64_C(1) << texts[i].bit;
 		p += len;
 		left -= len;

@@ -47,8 +47,9 @@ label(const char *p, size_t end)
 }
 
 /*
- * The site of a host: its last two labels, three where the second is a short one below a
- * country's ("co.uk"); addresses are whole. A guess, as good as no list of suffixes allows.
+ * The site of a host: its last two labels, three where the second is a short one
+ * below a country's ("co.uk"); addresses are whole. A guess, as good as no list of
+ * suffixes allows.
  */
 const char *
 http_host_site(const char *host, size_t *len)
@@ -79,7 +80,8 @@ version(char *os, size_t size, const char *name, const char *p)
 	else if (minor == 0)
 		snprintf(os, size, "%s %.*s", name, major, p);
 	else
-		snprintf(os, size, "%s %.*s.%.*s", name, major, p, minor, p + major + 1);
+		snprintf(
+		    os, size, "%s %.*s.%.*s", name, major, p, minor, p + major + 1);
 }
 
 static void

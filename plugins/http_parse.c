@@ -3,9 +3,10 @@
  * http_parse.c -- HTTP/1.x as a state machine over pieces of a stream.
  *
  * A first line is a request's if its first word is a token and, unless that word is a
- * method known here and the parser is not lost, its last one begins with "HTTP/1."; known
- * methods are taken with no version (HTTP/0.9, and the broken) but not with that of
- * another protocol (RTSP, SIP). It is a response's if it begins with "HTTP/1.x NNN".
+ * method known here and the parser is not lost, its last one begins with "HTTP/1.";
+ * known methods are taken with no version (HTTP/0.9, and the broken) but not with
+ * that of another protocol (RTSP, SIP). It is a response's if it begins with
+ * "HTTP/1.x NNN".
  */
 #include "http_parse.h"
 
@@ -14,7 +15,7 @@
 enum state {
 	SKIP, /* to the end of a line, lost */
 	START,
-	WORD,	    /* the method, or a response's version */
+	WORD,       /* the method, or a response's version */
 	URL_BEFORE, /* blanks before the target */
 	URL,
 	LINE_REST,
@@ -57,13 +58,13 @@ static const struct {
 
 /* IANA's registry of HTTP methods, and some that were never registered. */
 static const char *const methods[] = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS",
-    "CONNECT", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",
-    "UNLOCK", "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "LABEL", "LINK",
-    "MERGE", "MKACTIVITY", "MKCALENDAR", "MKREDIRECTREF", "MKWORKSPACE", "ORDERPATCH",
-    "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UPDATE",
-    "UPDATEREDIRECTREF", "VERSION-CONTROL", "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "POLL",
-    "BCOPY", "BMOVE", "BDELETE", "BPROPFIND", "BPROPPATCH", "CCM_POST", "RPC_CONNECT",
-    "RPC_IN_DATA", "RPC_OUT_DATA", "PURGE"};
+    "CONNECT", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE",
+    "LOCK", "UNLOCK", "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "LABEL",
+    "LINK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKREDIRECTREF", "MKWORKSPACE",
+    "ORDERPATCH", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK",
+    "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL", "NOTIFY", "SUBSCRIBE",
+    "UNSUBSCRIBE", "POLL", "BCOPY", "BMOVE", "BDELETE", "BPROPFIND", "BPROPPATCH",
+    "CCM_POST", "RPC_CONNECT", "RPC_IN_DATA", "RPC_OUT_DATA", "PURGE"};
 
 static bool
 is_method(const char *p, size_t len)
@@ -80,8 +81,9 @@ is_method(const char *p, size_t len)
 static bool
 is_tchar(uint8_t c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c >= 'a' && c <= 'z') ||
+	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static bool
@@ -110,8 +112,8 @@ is_other_version(const char *p, size_t len)
 
 	while (i < len && lower((uint8_t)p[i]) >= 'a' && lower((uint8_t)p[i]) <= 'z')
 		i++;
-	return i >= 3 && i + 1 < len && p[i] == '/' && p[i + 1] >= '0' && p[i + 1] <= '9' &&
-	    !is_version(p, len);
+	return i >= 3 && i + 1 < len && p[i] == '/' && p[i + 1] >= '0' &&
+	       p[i + 1] <= '9' && !is_version(p, len);
 }
 
 void
@@ -212,7 +214,8 @@ word(struct http_parser *h, struct http_input *in)
 		}
 		if (is_blank(c) && h->side != HTTP_REQUEST &&
 		    ((h->word_len == 8 && is_version(h->word, 8)) ||
-			(h->word_len == 3 && memcmp(h->word, "ICY", 3) == 0 && !h->lost))) {
+			(h->word_len == 3 && memcmp(h->word, "ICY", 3) == 0 &&
+			    !h->lost))) {
 			h->state = STATUS;
 			h->tail_len = 0;
 			return HTTP_MORE;
@@ -647,19 +650,20 @@ guess_request(const uint8_t *p, size_t len, size_t word)
 	bool known = is_method((const char *)p, word);
 	size_t n = end == NULL ? len : (size_t)(end - p), tail;
 
-	if (end == NULL) /* a long target: a known method and a target of the usual kind */
+	if (end ==
+	    NULL) /* a long target: a known method and a target of the usual kind */
 		return known && word + 1 < len &&
-			(memchr("/*", p[word + 1], 2) != NULL || p[word + 1] == 'h' ||
-			    (word == 7 && p[0] == 'C'))
-		    ? HTTP_GUESS_REQUEST
-		    : HTTP_GUESS_NO;
+			       (memchr("/*", p[word + 1], 2) != NULL ||
+				   p[word + 1] == 'h' || (word == 7 && p[0] == 'C'))
+			   ? HTTP_GUESS_REQUEST
+			   : HTTP_GUESS_NO;
 	while (n > word && (p[n - 1] == '\r' || is_blank(p[n - 1])))
 		n--;
 	for (tail = n; tail > word && !is_blank(p[tail - 1]); tail--)
 		continue;
 	if (is_version((const char *)p + tail, n - tail))
 		return tail > word + 1 ? HTTP_GUESS_REQUEST
-		    : known	       ? HTTP_GUESS_OLD
+		       : known         ? HTTP_GUESS_OLD
 				       : HTTP_GUESS_NO;
 	if (!known || is_other_version((const char *)p + tail, n - tail))
 		return HTTP_GUESS_NO;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * http_parse.h -- HTTP/1.x messages (RFC 9112), found in one direction of a TCP connection
- * as its bytes come, cut anywhere. The parser knows no flow and keeps no strings: it says
- * step by step what it has seen, and hands the pieces of the texts asked for out as they
- * stand in the input. A few dozen bytes of state; each byte is looked at once, bodies of
- * known length not at all.
+ * http_parse.h -- HTTP/1.x messages (RFC 9112), found in one direction of a TCP
+ * connection as its bytes come, cut anywhere. The parser knows no flow and keeps no
+ * strings: it says step by step what it has seen, and hands the pieces of the texts
+ * asked for out as they stand in the input. A few dozen bytes of state; each byte is
+ * looked at once, bodies of known length not at all.
  *
- * It is lost where a message should begin and none does, and after a gap of which it does
- * not know what was in it. Then it looks at each line, and at each piece it is given, for
- * one that can only be a first line, with its version.
+ * It is lost where a message should begin and none does, and after a gap of which it
+ * does not know what was in it. Then it looks at each line, and at each piece it is
+ * given, for one that can only be a first line, with its version.
  */
 #ifndef MCPROBE_HTTP_PARSE_H
 #define MCPROBE_HTTP_PARSE_H
@@ -61,11 +61,11 @@ struct http_parser {
 	uint8_t is;   /* of the message at hand: HTTP_REQUEST or HTTP_RESPONSE */
 	bool lost;
 	bool has_length, bad_length, coded, chunked;
-	uint16_t seen;	  /* bits 1 << enum http_text: had it already */
+	uint16_t seen;    /* bits 1 << enum http_text: had it already */
 	uint16_t status;  /* 0 in requests */
-	uint8_t word_len; /* of the method, or of a header's name; above its size: too long */
+	uint8_t word_len; /* of the method, or of a header's name */
 	uint8_t tail_len;
-	uint8_t kind;	  /* of the header at hand */
+	uint8_t kind; /* of the header at hand */
 	char word[HTTP_METHOD_MAX];
 	char tail[8]; /* how the last word of a line begins */
 	/* HTTP_TEXT, borrowed from the input */
@@ -80,34 +80,34 @@ struct http_input {
 };
 
 /* A parser that begins where a message does; LOST: anywhere. */
-void	 http_parser_init(struct http_parser *, enum http_side, bool lost);
-
+void http_parser_init(struct http_parser *, enum http_side, bool lost);
 
 /* Go on until there is something to say. IN is moved over what was taken. */
 enum http_step http_parse(struct http_parser *, struct http_input *);
 
 /* After HTTP_HEAD: what RFC 9112 6.3 says follows; of a response, HEAD: to a HEAD. */
 enum http_body http_framing(const struct http_parser *, bool head);
-void	 http_body(struct http_parser *, enum http_body);
+void http_body(struct http_parser *, enum http_body);
 
 /*
- * N bytes are missing (UINT64_MAX: unknown how many). True: they were within a body and
- * the parser goes on; false: it is lost, and a message at hand is not coming to its end.
+ * N bytes are missing (UINT64_MAX: unknown how many). True: they were within a body
+ * and the parser goes on; false: it is lost, and a message at hand is not coming to
+ * its end.
  */
-bool	 http_gap(struct http_parser *, uint64_t n);
+bool http_gap(struct http_parser *, uint64_t n);
 
 /* Between messages? Not while lost. */
-bool	 http_idle(const struct http_parser *);
+bool http_idle(const struct http_parser *);
 
 /* In a message whose first line was seen? */
-bool	 http_within(const struct http_parser *);
+bool http_within(const struct http_parser *);
 
 /* In a body that ends with the stream? */
-bool	 http_until_close(const struct http_parser *);
+bool http_until_close(const struct http_parser *);
 
 enum http_guess {
 	HTTP_GUESS_NO,
-	HTTP_GUESS_OLD, /* a known method, no version: HTTP of a kind, or something else */
+	HTTP_GUESS_OLD, /* a known method, no version: perhaps HTTP */
 	HTTP_GUESS_REQUEST,
 	HTTP_GUESS_RESPONSE,
 };
@@ -115,7 +115,8 @@ enum http_guess {
 /* What the first bytes of a segment look like, without a parser. */
 enum http_guess http_guess(const uint8_t *, size_t len);
 
-/* A new piece of the stream begins, P: where one is lost, a message may begin here too. */
-void	 http_piece(struct http_parser *, const uint8_t *p, size_t len);
+/* A new piece of the stream begins, P: where one is lost, a message may begin here
+ * too. */
+void http_piece(struct http_parser *, const uint8_t *p, size_t len);
 
 #endif

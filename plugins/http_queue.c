@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * http_queue.c -- requests that wait for their responses, packed in a flow's state. The
- * last may still be coming: it lies behind USED until its head is whole.
+ * http_queue.c -- requests that wait for their responses, packed in a flow's state.
+ * The last may still be coming: it lies behind USED until its head is whole.
  */
 #include "http_int.h"
 
@@ -129,7 +129,6 @@ http_request_pop(struct state *s)
 	if (s->writing)
 		s->last = (uint16_t)(s->last - size);
 }
-
 
 void
 http_request_close(struct state *s)

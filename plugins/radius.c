@@ -304,10 +304,7 @@ radius_match(void *ctx, const struct mc_key *key, const struct mc_packet *p)
 	(void)ctx;
 	if (!is_ours(key))
 		return MC_MATCH_NO;
-	if (!radius_parse(&m, p->data, p->len, p->wire_len) ||
-	    ((uint32_t)p->data[2] << 8 | p->data[3]) > p->wire_len)
-		return MC_MATCH_LATER;
-	return MC_MATCH_YES;
+	return radius_parse(&m, p->data, p->len, p->wire_len) ? MC_MATCH_YES : MC_MATCH_LATER;
 }
 
 static uint32_t

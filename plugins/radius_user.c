@@ -8,6 +8,7 @@
  */
 #include "radius_user.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,6 +302,23 @@ publish(const struct mc_cloud *c, const char *channel, const struct session *s,
 	e.seconds = s->has_seconds ? s->seconds :
 	    n->ts_us > s->since_us ? (n->ts_us - s->since_us) / 1000000 : 0;
 	mc_cloud_publish(&own, channel, n->ts_us, n->dir, rows, nrows, &e);
+}
+
+/*
+ * A name with which user.<name> would be the key of an address, or of all those for which
+ * there was no room: nobody's but one who wants to be taken for it.
+ */
+static bool
+is_forged(const char *user)
+{
+	uint8_t addr[16];
+
+	if (strncmp(user, "net.", 4) == 0)
+		return strchr(user, '/') != NULL || strcmp(user + 4, "other") == 0;
+	if (strncmp(user, "ip.", 3) != 0)
+		return false;
+	return strcmp(user + 3, "other") == 0 || inet_pton(AF_INET, user + 3, addr) == 1 ||
+	    inet_pton(AF_INET6, user + 3, addr) == 1;
 }
 
 /* Which key NET has, and its field in the user's hash. ID has room for RADIUS_NET_TEXT. */
@@ -895,7 +913,7 @@ radius_users_account(struct radius_users *u, const struct mc_cloud *c,
 		return;
 	}
 	if ((status != RADIUS_START && status != RADIUS_STOP && status != RADIUS_INTERIM) ||
-	    n->session[0] == '\0')
+	    n->session[0] == '\0' || is_forged(n->user))
 		return;
 	s = find_any(u, n, nas, nas_text, at_us, &late);
 	if (late)
@@ -941,7 +959,7 @@ radius_users_accept(struct radius_users *u, const struct mc_cloud *c,
 	bool some = false;
 	unsigned i;
 
-	if (n->user[0] == '\0')
+	if (n->user[0] == '\0' || is_forged(n->user))
 		return;
 	if (n->f->has_framed) {
 		radius_net4(&net, n->f->framed);

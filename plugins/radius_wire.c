@@ -67,12 +67,12 @@ get32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Codes that are in use: RFC 2865 §4, 2882, 5176, and experimental ones. */
+/* Codes that are in use: RFC 2865 §4, 2882 §5, 5176 §2.3, 7930 §4. */
 static bool
 is_code(uint8_t c)
 {
 	return (c >= 1 && c <= 13) || (c >= 21 && c <= 34) || (c >= 40 && c <= 45) ||
-	    (c >= 50 && c <= 52) || c >= 250;
+	    (c >= 50 && c <= 52);
 }
 
 static void
@@ -202,12 +202,11 @@ radius_parse(struct radius_packet *p, const uint8_t *data, size_t len, size_t wi
 	if (len < RADIUS_HEADER || !is_code(data[0]))
 		return false;
 	size = (size_t)data[2] << 8 | data[3];
-	if (size < RADIUS_HEADER || size > RADIUS_MAX)
+	if (size < RADIUS_HEADER || size > RADIUS_MAX || size > wire_len)
 		return false;
 	p->f.code = data[0];
 	p->f.id = data[1];
 	p->mark = hash(data, RADIUS_HEADER);
-	p->f.malformed = size > wire_len;
 	end = size < len ? size : len; /* beyond SIZE there is padding */
 	while (at < end) {
 		const uint8_t *a = data + at;

@@ -97,7 +97,8 @@ struct radius_packet {
 
 /*
  * Read the packet of LEN captured bytes of WIRE_LEN. False: it has no header, or that of
- * no RADIUS packet. All of P is written. What was not captured is not malformed.
+ * no RADIUS packet, or of one that is longer than the datagram (RFC 2865 §3: it must be
+ * discarded). All of P is written. What was not captured is not malformed.
  */
 bool	 radius_parse(struct radius_packet *p, const uint8_t *data, size_t len,
 	     size_t wire_len);

@@ -17,29 +17,15 @@ examples:
   watch.py alert                                   what all such apps say
 """
 import argparse
-import ipaddress
-import json
 import time
-from collections import OrderedDict
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List
 
+from mcprobe_alerts import Alerts, HostList, event_of, network
 from mcprobe_common import human, number, one_line, options, run, seconds
 from mcprobe_nodes import Events, Hash, Nodes
 
-ENUMERATE = 1024    # addresses asked for by name; larger networks are searched for
-HOSTS_MAX = 100000  # remembered at once
-TEXT_MAX = 300      # characters of what an alert repeats
-
 COUNTERS = ('bytesSent', 'bytesRcvd', 'pktsSent', 'pktsRcvd', 'flowsClient', 'flowsServer',
             'lastSeen')
-
-
-def network(text: str):
-    """A host of the list."""
-    try:
-        return ipaddress.ip_network(text.strip(), strict=False)
-    except ValueError:
-        raise argparse.ArgumentTypeError('%r is no address and no network' % text)
 
 
 def read_hosts(path: str) -> List:
@@ -58,82 +44,20 @@ def read_hosts(path: str) -> List:
     return found
 
 
-class HostList:
-    """Which addresses are meant. A look-up costs one step per prefix length in use."""
-
-    def __init__(self, networks: List):
-        self.networks = list(dict.fromkeys(networks))
-        self.by_length: Dict[Tuple[int, int], Dict[int, str]] = {}  # version, host bits
-        for n in self.networks:
-            bits = n.max_prefixlen - n.prefixlen
-            self.by_length.setdefault((n.version, bits), {})[
-                int(n.network_address) >> bits] = str(n if bits else n.network_address)
-
-    def find(self, text: Any) -> Optional[Tuple[str, str]]:
-        """The address as keys have it, and its entry of the list. None: not meant."""
-        try:
-            address = ipaddress.ip_address(text if isinstance(text, str) else '')
-        except ValueError:
-            return None
-        for (version, bits), entries in self.by_length.items():
-            if version == address.version and int(address) >> bits in entries:
-                return str(address), entries[int(address) >> bits]
-        return None
-
-    def keys(self, nodes: Nodes) -> List[str]:
-        """Keys of the addresses meant that are or may be there."""
-        if sum(n.num_addresses for n in self.networks) <= ENUMERATE:
-            return list(dict.fromkeys('ip.%s' % a for n in self.networks for a in n))
-        # One search for all: a node walks through every key it has, whatever is looked for.
-        return [k for k in nodes.scan('ip.*') if self.find(k[3:])]
-
-
-class Quiet:
-    """Who was told of lately."""
-
-    def __init__(self, span: float):
-        self.span = span
-        self.told: 'OrderedDict[str, float]' = OrderedDict()
-
-    def is_due(self, host: str) -> bool:
-        now = time.monotonic()
-        while self.told and next(iter(self.told.values())) <= now - self.span:
-            self.told.popitem(last=False)
-        return host not in self.told
-
-    def tell(self, host: str) -> None:
-        self.told[host] = time.monotonic()
-        if len(self.told) > HOSTS_MAX:
-            self.told.popitem(last=False)
-
-
 class Alerter:
     def __init__(self, nodes: Nodes, hosts: HostList, args):
         self.nodes, self.hosts, self.args = nodes, hosts, args
-        self.quiet = Quiet(args.quiet)
+        self.alerts = Alerts(nodes, 'alert_host', args.channel, args.quiet)
         self.seen: Dict[str, tuple] = {}  # counters of the last look, by host
 
     def alert(self, host: str, why: str, text: str, more: Dict[str, Any]) -> bool:
         """Publish, unless the host was told of lately. False: nobody took it."""
-        if not self.quiet.is_due(host):
-            return True
-        event = {'v': 1, 'ts': round(time.time(), 6), 'program': 'alert_host', 'text': text,
-                 'host': host, 'list': self.hosts.find(host)[1], 'why': why}
-        event.update((k, v[:TEXT_MAX]) for k, v in more.items() if isinstance(v, str) and v)
-        if not self.nodes.publish(self.args.channel, json.dumps(event)):
-            return False
-        self.quiet.tell(host)
-        print(json.dumps({'channel': self.args.channel, 'data': event}), flush=True)
-        return True
+        return self.alerts.tell(host, text, {'host': host, 'list': self.hosts.find(host)[1],
+                                             'why': why, **more})
 
     def event(self, channel: str, text: str) -> None:
         """A flow began or ended."""
-        try:
-            flow = json.loads(text)
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(flow, dict):
-            return
+        flow = event_of(text)
         for mine, other, role in (('src', 'dst', 'client of'), ('dst', 'src', 'server for')):
             found = self.hosts.find(flow.get(mine))
             if found:

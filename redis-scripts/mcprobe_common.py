@@ -6,13 +6,17 @@ import math
 import os
 import re
 import signal
+import string
 import sys
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
-PORT = 6380  # of a probe; a node's is usually 6379
+PORT = 6380     # of a probe; a node's is usually 6379
+KEY_PART = 200  # bytes of a name from the wire in a key at most
+
+ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Trouble(Exception):
@@ -231,20 +235,84 @@ def char_class(glob: str, i: int) -> Tuple[str, int]:
     return '[%s%s]' % ('^' * invert, ''.join(parts)), i + 1
 
 
-def glob_regex(glob: str) -> 're.Pattern[str]':
-    """A pattern of Redis as a regular expression to be fullmatch()ed."""
-    out, i = [], 0
+def glob_parts(glob: str) -> List[List[str]]:
+    """What stands between the stars of a pattern of Redis: regular expressions, each of one
+    character."""
+    parts: List[List[str]] = [[]]
+    i = 0
     while i < len(glob):
         c = glob[i]
         i += 1
         if c == '[':
             chars, i = char_class(glob, i)
-            out.append(chars)
-        elif c in '*?':
-            out.append('.*' if c == '*' else '.')
+            parts[-1].append(chars)
+        elif c == '*':
+            parts.append([])
+        elif c == '?':
+            parts[-1].append('.')
         else:
             if c == '\\' and i < len(glob):
                 c = glob[i]
                 i += 1
-            out.append(re.escape(c))
-    return re.compile(''.join(out), re.S)
+            parts[-1].append(re.escape(c))
+    return parts
+
+
+def glob_regex(glob: str) -> 're.Pattern[str]':
+    """A pattern of Redis as a regular expression to be fullmatch()ed. What stands between two
+    stars is taken where it is found first (a look-ahead is not tried again), so a text from
+    the wire costs its length for each star, not to the power of them."""
+    parts = [''.join(p) for p in glob_parts(glob)]
+    out = parts[0]
+    for i, part in enumerate(filter(None, parts[1:-1])):
+        out += '(?=(?P<p%d>.*?%s))(?P=p%d)' % (i, part, i)
+    if len(parts) > 1:
+        out += '.*' + parts[-1]
+    return re.compile(out, re.S)
+
+
+# Names
+
+def key_part(name: str) -> str:
+    """A name from the wire as keys have it: '%', the characters of patterns, blanks, control
+    characters and what is not UTF-8 as %XX; cut at KEY_PART bytes."""
+    out, left = [], KEY_PART
+    for c in name:
+        n = ord(c)
+        if 0xdc80 <= n <= 0xdcff:  # a byte that was not UTF-8
+            raw = bytes([n - 0xdc00])
+        else:
+            raw = c.encode('utf8', 'surrogatepass')
+        if n >= 0xa0 and not 0xd800 <= n <= 0xdfff or 0x20 < n < 0x7f and c not in '%*?[]\\':
+            pieces = [(c, len(raw))]
+        else:
+            pieces = [('%%%02X' % b, 3) for b in raw]
+        for text, size in pieces:
+            if size > left:
+                return ''.join(out)
+            out.append(text)
+            left -= size
+    return ''.join(out)
+
+
+def user_key(name: str) -> str:
+    """The key of a user. One who calls himself ip.10.0.0.1 does not get at user.ip.10.0.0.1:
+    that dot is encoded."""
+    part = key_part(name)
+    if part.startswith(('ip.', 'net.')):
+        part = part.replace('.', '%2E', 1)
+    return 'user.' + part
+
+
+def domain_name(text: str) -> str:
+    """A name of the DNS as it is compared: lower case, no dot at its end; the root is ''."""
+    text = text.translate(ASCII_LOWER)
+    return text[:-1] if text.endswith('.') else text
+
+
+def domains_above(name: str) -> Iterator[str]:
+    """NAME, as domain_name() has it, and the domains it is beneath, down to the root."""
+    while name:
+        yield name
+        name = name.partition('.')[2]
+    yield ''

@@ -27,7 +27,7 @@ PING_S = 10        # a silent subscription is checked this often
 
 # Trees whose counters of several nodes are summed. Of the others (probe., flow., ...) every
 # node tells the same: the first answer counts.
-SUMMED = ('ip.', 'mac.', 'vlan.', 'proto.', 'port.', 'dns.domain.', 'http.host.', 'user.')
+SUMMED = ('ip.', 'mac.', 'vlan.', 'proto.', 'port.', 'dns.', 'http.host.', 'user.')
 TEXTS = frozenset(('mac', 'name', 'os', 'user', 'nas', 'session', 'calling', 'called'))
 
 Hash = Dict[str, str]
@@ -46,7 +46,7 @@ def merge(into: Hash, more: Hash) -> None:
             into[field] = text
         elif field in TEXTS or a is None or b is None:
             continue
-        elif field == 'firstSeen' or field.startswith('ip.'):
+        elif field == 'firstSeen' or field.startswith(('ip.', 'net.')):
             into[field] = str(min(a, b))
         elif field == 'lastSeen' or field.endswith('Max'):
             into[field] = str(max(a, b))
@@ -167,6 +167,23 @@ class Nodes:
             return True
         self.each(ask)
         return merged
+
+    def strings(self, keys: Iterable[str]) -> Dict[str, str]:
+        """Strings by key. Absent keys and those of another type are not in the answer."""
+        keys = list(keys)
+        found: Dict[str, str] = {}
+
+        def ask(client):
+            for i in range(0, len(keys), CHUNK):
+                pipe = client.pipeline(transaction=False)
+                for key in keys[i:i + CHUNK]:
+                    pipe.get(key)
+                for key, text in zip(keys[i:], pipe.execute(raise_on_error=False)):
+                    if isinstance(text, str):
+                        found.setdefault(key, text)
+            return True
+        self.each(ask)
+        return found
 
     def publish(self, channel: str, text: str) -> bool:
         """Tell all nodes. Did any take it?"""

@@ -19,7 +19,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from mcprobe_common import (clip, human, number, options, pad, positive, run, safe, seconds, tell,
                             text_width)
@@ -97,14 +97,20 @@ def read_lists(client, keys: List[str]) -> List[List[Tuple[str, float]]]:
     return [a for a in pipe.execute(raise_on_error=False) if isinstance(a, list)]
 
 
-def candidates(nodes: Nodes, group: str, n: int) -> List[str]:
-    """Keys that may belong to the top."""
+def candidates_of(nodes: Nodes, metrics: Iterable[str], n: int) -> Set[str]:
+    """Members of these top lists that may belong to the top N."""
     found = set()
-    for metric in GROUPS[group]:
+    for metric in metrics:
         sums: Dict[str, float] = Counter()
         for part in nodes.each(lambda c: top_lists(c, metric)):
             sums.update(part)
         found.update(m for m, _ in sums.most_common(max(CANDIDATES, 5 * n)))
+    return found
+
+
+def candidates(nodes: Nodes, group: str, n: int) -> List[str]:
+    """Keys that may belong to the top."""
+    found = candidates_of(nodes, GROUPS[group], n)
     if found:
         return ['%s.%s' % (group, member) for member in found]
     return nodes.scan(group + '.*')

@@ -18,6 +18,8 @@ static const struct {
 	{"proto", "bytes", "proto.bytes"},
 	{"proto", "flows", "proto.flows"},
 	{"dns.domain", "queries", "dns.domain"},
+	{"user", "bytes", "user.bytes"},
+	{"user", "flows", "user.flows"},
 };
 
 /* As ZREVRANGE WITHSCORES: flat in RESP2, pairs in RESP3. */
@@ -62,7 +64,8 @@ cmd_top(struct call *call)
 		}
 	}
 	reply_error(call->client,
-	    "ERR TOP knows ip bytes, ip flows, proto bytes, proto flows, dns.domain queries");
+	    "ERR TOP knows ip bytes, ip flows, proto bytes, proto flows, dns.domain queries, "
+	    "user bytes, user flows");
 }
 
 /* The user of the network of BITS bits that ADDR is in. */

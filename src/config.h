@@ -77,7 +77,7 @@ struct config {
 	struct strlist plugins; /* NAME[:opt=val,...] */
 	char *plugin_dir;	/* NULL: where it was installed */
 	char *split;		/* names of plugins, none; NULL: the template says */
-	int dns_timeout_s, user_grace_s;
+	int dns_timeout_s, user_grace_s, user_wait_ms;
 	/* export */
 	struct strlist collectors;
 	bool all_collectors;

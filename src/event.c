@@ -69,6 +69,7 @@ struct events {
 	struct json lines; /* for the file, not written yet */
 	unsigned nlines;
 	struct json object; /* the event that is being made */
+	const char *user;   /* of the flow that is told of; borrowed */
 };
 
 /* What is told: on CHANNEL, which is KIND's own or, EVENT_KINDS, any. */
@@ -406,6 +407,12 @@ events_end_channel(struct events *e, const char *channel)
 }
 
 void
+events_user(struct events *e, const char *user)
+{
+	e->user = user;
+}
+
+void
 events_flow(struct events *e, enum event_kind kind, const struct flow *f)
 {
 	events_flow_plugin(e, kind, f, NULL, NULL);
@@ -423,6 +430,7 @@ events_flow_plugin(struct events *e, enum event_kind kind, const struct flow *f,
 		.biflow = true,
 		.plugin = plugin,
 		.plugin_fields = fields,
+		.user = e->user,
 	};
 	char name[KEYNAME_FLOW + 1];
 	struct json *j;
@@ -430,6 +438,8 @@ events_flow_plugin(struct events *e, enum event_kind kind, const struct flow *f,
 	if (!events_wanted(e, kind))
 		return;
 	j = events_begin(e, flow_first_us(f), &f->key, r.dir);
+	if (e->user != NULL)
+		json_string(j, "user", e->user, strlen(e->user));
 	json_string(j, "flow", name, keyname_flow(name, &f->key, r.dir));
 	json_members(j, e->template, &r, false);
 	events_end(e, kind, NULL);

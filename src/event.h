@@ -65,6 +65,9 @@ bool		 events_wanted(const struct events *, enum event_kind);
 /* By the channel's name, which may be any. */
 bool		 events_wanted_channel(const struct events *, const char *channel);
 
+/* Whose the flows are that are told of from now on, NULL: not known. Borrowed. */
+void		 events_user(struct events *, const char *user);
+
 /* flow.new and flow.end: the common members, the flow's key name, the record's fields. */
 void		 events_flow(struct events *, enum event_kind, const struct flow *);
 /* The same with what a plugin has in the record, NULL: nothing. */

@@ -36,6 +36,7 @@ struct export {
 	const struct template *template;
 	struct counters *counters;
 	struct field_context ctx;
+	const char *user; /* of the flow that is exported; borrowed */
 	const char **port_name; /* owned: CTX borrows them */
 	uint32_t *port_index;	/* owned */
 	struct options_source source;
@@ -450,6 +451,7 @@ export_flow_plugin(struct export *e, const struct flow *f, const struct mc_plugi
 		.dir = (uint8_t)flow_client(f),
 		.plugin = plugin,
 		.plugin_fields = fields,
+		.user = e->user,
 	};
 	uint64_t packets = f->packets[0] + f->packets[1];
 
@@ -475,6 +477,12 @@ export_flow_plugin(struct export *e, const struct flow *f, const struct mc_plugi
 	e->ctx.total_flows++;
 	e->ctx.total_packets = e->stream.messages;
 	e->ctx.total_bytes = e->stream.octets;
+}
+
+void
+export_user(struct export *e, const char *user)
+{
+	e->user = user;
 }
 
 void

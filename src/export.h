@@ -52,6 +52,9 @@ void	 export_flow(struct export *, const struct flow *);
 void	 export_flow_plugin(struct export *, const struct flow *, const struct mc_plugin *,
 	     const void *fields);
 
+/* Whose the flows are that are exported from now on, NULL: not known. Borrowed. */
+void	 export_user(struct export *, const char *user);
+
 /* Send and write out everything that is buffered. */
 void	 export_flush(struct export *);
 

@@ -85,6 +85,7 @@ struct record {
 	/* what a plugin has in it, and which; NULL: none */
 	const struct mc_plugin *plugin;
 	const void *plugin_fields;
+	const char *user; /* whose it is; NULL: not known */
 };
 
 typedef void field_get(const struct record *, struct value *);

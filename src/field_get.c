@@ -689,6 +689,12 @@ field_get_l7_category(const struct record *r, struct value *v)
 }
 
 void
+field_get_user_name(const struct record *r, struct value *v)
+{
+	value_text(v, r->user);
+}
+
+void
 field_get_l7_info(const struct record *r, struct value *v)
 {
 	const struct flow_l7 *l7 = r->flow->l7;

@@ -29,6 +29,7 @@
 #include "ring.h"
 #include "share.h"
 #include "trace.h"
+#include "user.h"
 #include "worker.h"
 
 #define TURN_US	      4000
@@ -171,7 +172,26 @@ loop_holds(const struct loop *l)
 	    ? !l->s->config->live
 	    : l->phase == LOOP_STOPPING && l->drain_ticks > STOP_LEAST;
 
-	return may && export_busy(l->s->export);
+	return may &&
+	    (export_busy(l->s->export) || users_busy(share_users(l->s->share)));
+}
+
+/* users_leave: F is exported, and goes home. */
+static void
+loop_leave(void *arg, void *worker, struct flow *f, const struct user_names *names)
+{
+	const struct mc_plugin *plugin = NULL;
+	struct loop *l = arg;
+	const void *fields;
+
+	if (!l->s->config->live)
+		loop_clock(l, f->ended_us);
+	fields = worker_plugin_fields(worker, f, &plugin);
+	export_user(l->s->export, names->flow);
+	export_flow_plugin(l->s->export, f, plugin, fields);
+	export_user(l->s->export, NULL);
+	share_ended(l->s->share, worker, f, plugin, fields, names);
+	worker_return(worker, f);
 }
 
 /*
@@ -183,8 +203,6 @@ loop_take_worker(struct loop *l, unsigned i)
 {
 	struct worker *w = l->s->workers[i];
 	struct round *r = &l->round[i];
-	const struct mc_plugin *plugin = NULL;
-	const void *fields;
 	struct flow *f;
 	unsigned posts, n;
 
@@ -197,12 +215,7 @@ loop_take_worker(struct loop *l, unsigned i)
 		return true;
 	for (n = 0; r->ended > 0 && n < BURST && (f = worker_ended(w)) != NULL; n++) {
 		r->ended--;
-		if (!l->s->config->live)
-			loop_clock(l, f->ended_us);
-		fields = worker_plugin_fields(w, f, &plugin);
-		export_flow_plugin(l->s->export, f, plugin, fields);
-		share_ended(l->s->share, w, f, plugin, fields);
-		worker_return(w, f);
+		users_ended(share_users(l->s->share), w, f);
 	}
 	return posts > 0 || n > 0;
 }
@@ -261,6 +274,9 @@ loop_advance(struct loop *l)
 	/* what was put before DONE was read is in the rings: take that too */
 	if (loop_take_flows(l))
 		return true;
+	/* those that wait for their users' names leave soon: the tick looks again */
+	if (users_waiting(share_users(l->s->share)) > 0)
+		return false;
 	export_flush(l->s->export);
 	loop_packet_clock(l);
 	share_drain(l->s->share);
@@ -301,6 +317,14 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	   the loop looks at sockets, signals and the tick */
 	if (more)
 		event_add(l->resume, &now);
+}
+
+/* The workers are done and ring no more: has what waited left by now? */
+static void
+loop_look(struct loop *l)
+{
+	if (l->phase != LOOP_DRAINING && loop_all(l, WORKER_DONE))
+		event_active(l->bell, EV_READ, 0);
 }
 
 /*
@@ -395,6 +419,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	loop_packet_clock(l);
 	share_tick(l->s->share, l->held);
 	loop_quiet(l);
+	loop_look(l);
 	if (l->ticks % 2 == 0)
 		loop_progress(l, false);
 	if (l->s->config->live && l->ticks % SECOND_TICKS == 0)
@@ -563,6 +588,7 @@ loop_run(const struct loop_setup *s)
 	l.start_us = clock_us(CLOCK_MONOTONIC);
 	l.progress = s->config->progress && !s->config->live && isatty(STDERR_FILENO);
 	l.round = calloc(s->nworkers, sizeof(*l.round));
+	users_on_leave(share_users(s->share), loop_leave, &l);
 	if (l.round != NULL && loop_events(&l) == 0) {
 		loop_mask(SIG_UNBLOCK);
 		event_active(l.bell, EV_READ, 0); /* arms it */

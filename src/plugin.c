@@ -24,11 +24,12 @@
 
 #define NAMES_MAX 64
 
-extern const struct mc_plugin mc_plugin_dns, mc_plugin_http;
+extern const struct mc_plugin mc_plugin_dns, mc_plugin_http, mc_plugin_radius;
 
 static const struct mc_plugin *const builtins[] = {
 	&mc_plugin_dns,
 	&mc_plugin_http,
+	&mc_plugin_radius,
 };
 #define BUILTINS (sizeof(builtins) / sizeof(builtins[0]))
 

@@ -135,6 +135,8 @@ struct plugin_control_setup {
 struct plugin_control *plugin_control_new(const struct plugin_control_setup *, char *err,
 		     size_t errlen);
 void	 plugin_control_free(struct plugin_control *);
+/* Whose the flows are that plugins tell of from now on, NULL: not known. Borrowed. */
+void	 plugin_control_user(struct plugin_control *, const char *user);
 /* A POST_REPORT of plugin INDEX: struct mc_key, then its bytes. */
 void	 plugin_control_report(struct plugin_control *, unsigned index, const void *msg,
 	     size_t len);

@@ -21,6 +21,7 @@ struct plugin_control {
 	struct plugin_control_setup s;
 	struct plugin_context context[PLUGINS_MAX];
 	uint64_t second; /* of the packet clock */
+	const char *user; /* of the flow that is told of; borrowed */
 };
 
 static struct plugin_control *
@@ -219,6 +220,18 @@ publish_row(struct json *j, const struct mc_row *row, const uint8_t *values)
 	}
 }
 
+/* Does the plugin tell of a user itself (a login's)? */
+static bool
+names_user(const struct mc_row *rows, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(rows[i].name, "user") == 0)
+			return true;
+	return false;
+}
+
 void
 plugin_event_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_us,
     unsigned dir, const struct mc_row *rows, unsigned nrows, const void *values)
@@ -231,7 +244,7 @@ plugin_event_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_
 	if (c->key != NULL)
 		memcpy(&key, c->key, sizeof(key));
 	j = events_begin(e, ts_us, c->key != NULL ? &key : NULL, dir & 1);
-	if (c->user != NULL)
+	if (c->user != NULL && !names_user(rows, nrows))
 		json_string(j, "user", c->user, strlen(c->user));
 	for (i = 0; i < nrows; i++)
 		publish_row(j, &rows[i], values);
@@ -244,7 +257,8 @@ plugin_event_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_
 static struct mc_cloud
 control_cloud(struct plugin_control *p, unsigned index, const struct mc_key *key)
 {
-	return (struct mc_cloud){&plugin_host, &p->context[index], key, NULL};
+	return (struct mc_cloud){&plugin_host, &p->context[index], key,
+		key != NULL ? p->user : NULL};
 }
 
 static bool
@@ -252,6 +266,12 @@ control_runs(const struct plugin_control *p, unsigned index)
 {
 	return index < p->s.plugins->n && p->context[index].inited &&
 	    !p->context[index].off;
+}
+
+void
+plugin_control_user(struct plugin_control *p, const char *user)
+{
+	p->user = user;
 }
 
 void

@@ -21,12 +21,15 @@
 #include "command.h"
 #include "config.h"
 #include "event.h"
+#include "field.h"
 #include "liveset.h"
 #include "log.h"
 #include "node.h"
 #include "plugin.h"
 #include "post.h"
 #include "server.h"
+#include "template.h"
+#include "user.h"
 #include "worker.h"
 
 #define SECOND_TICKS	10
@@ -41,6 +44,7 @@ struct share {
 	struct alive *alive;
 	struct commands *commands;
 	struct plugin_control *plugins; /* NULL: none runs */
+	struct users *users;
 	struct server *server; /* NULL: no --resp */
 	char *password;	       /* of clients; owned */
 	int probe_tree;
@@ -322,6 +326,36 @@ share_make_plugins(struct share *s, char *err, size_t errlen)
 	return s->plugins == NULL ? -1 : 0;
 }
 
+/* Does anybody read whose a flow is? Nodes are not asked for nobody. */
+static bool
+share_names_users(const struct share *s)
+{
+	static const char *const told[] = {"flow.new", "flow.end", "dns", "http"};
+	const struct config *c = s->s.config;
+	const struct field *user = field_find("FLOW_USER_NAME");
+	unsigned i;
+
+	for (i = 0; i < s->s.template->n; i++)
+		if (s->s.template->field[i] == user)
+			return true;
+	for (i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		if (events_named((const char *const *)c->publish.v, c->publish.n, told[i],
+			strlen(told[i])))
+			return true;
+	return false;
+}
+
+static int
+share_make_users(struct share *s, char *err, size_t errlen)
+{
+	const bool asks = s->nodes != NULL && share_names_users(s);
+	const struct users_setup setup = {s->s.config, s->s.base, s->s.counters, s->cloud,
+		s->s.names, asks ? nodes_of : NULL, s->nodes};
+
+	s->users = users_new(&setup, err, errlen);
+	return s->users == NULL ? -1 : 0;
+}
+
 static int
 share_make_server(struct share *s, char *err, size_t errlen)
 {
@@ -397,6 +431,7 @@ share_new(const struct share_setup *setup, char *err, size_t errlen)
 		snprintf(err, errlen, "no memory");
 	if (s->alive == NULL || share_make_nodes(s, err, errlen) < 0 ||
 	    share_make_cloud(s, err, errlen) < 0 ||
+	    share_make_users(s, err, errlen) < 0 ||
 	    share_make_event(s, err, errlen) < 0 ||
 	    share_make_plugins(s, err, errlen) < 0 ||
 	    share_make_commands(s, err, errlen) < 0 ||
@@ -414,6 +449,7 @@ share_free(struct share *s)
 		return;
 	if (s->server != NULL)
 		server_free(s->server);
+	users_free(s->users);
 	commands_free(s->commands);
 	alive_free(s->alive);
 	plugin_control_free(s->plugins);
@@ -463,20 +499,44 @@ share_tick(struct share *s, bool frozen)
 }
 
 static void
+share_new_flow(struct share *s, const struct flow *f)
+{
+	events_user(s->events, users_known(s->users, &f->key, flow_client(f)));
+	events_flow(s->events, EVENT_FLOW_NEW, f);
+	events_user(s->events, NULL);
+}
+
+/* A report does not say who is the client; servers have the lower port most often. */
+static void
+share_report(struct share *s, const struct post_head *head, const void *msg)
+{
+	struct flowkey key;
+
+	if (head->len >= sizeof(key)) {
+		memcpy(&key, msg, sizeof(key));
+		plugin_control_user(s->plugins,
+		    users_known(s->users, &key, key.port[1] > key.port[0]));
+	}
+	plugin_control_report(s->plugins, head->plugin, msg, head->len);
+	plugin_control_user(s->plugins, NULL);
+}
+
+static void
 share_post(struct share *s, const struct post_head *head, const void *msg)
 {
 	switch (head->kind) {
 	case POST_DELTA:
 		if (s->cloud != NULL)
 			cloud_feed(s->cloud, msg);
+		users_delta(s->users, msg);
 		break;
 	case POST_NEW:
 		if (events_wanted(s->events, EVENT_FLOW_NEW))
-			events_flow(s->events, EVENT_FLOW_NEW, msg);
+			share_new_flow(s, msg);
 		break;
 	case POST_REPORT:
 		if (s->plugins != NULL)
-			plugin_control_report(s->plugins, head->plugin, msg, head->len);
+			share_report(s, head, msg);
 		break;
 	}
 }
@@ -498,16 +558,30 @@ share_posts(struct share *s, struct worker *w, uint64_t end)
 
 void
 share_ended(struct share *s, struct worker *w, const struct flow *f,
-    const struct mc_plugin *plugin, const void *fields)
+    const struct mc_plugin *plugin, const void *fields, const struct user_names *names)
 {
 	struct flowdelta delta;
 
-	if (s->cloud != NULL && flowdelta_make(&delta, f, worker_told(w, f)))
+	if (s->cloud != NULL && flowdelta_make(&delta, f, worker_told(w, f))) {
 		cloud_feed(s->cloud, &delta);
-	if (events_wanted(s->events, EVENT_FLOW_END))
+		users_count(s->users, &delta, names);
+	}
+	if (events_wanted(s->events, EVENT_FLOW_END)) {
+		events_user(s->events, names->flow);
 		events_flow_plugin(s->events, EVENT_FLOW_END, f, plugin, fields);
-	if (fields != NULL)
+		events_user(s->events, NULL);
+	}
+	if (fields != NULL) {
+		plugin_control_user(s->plugins, names->flow);
 		plugin_control_end(s->plugins, plugin, f, fields);
+		plugin_control_user(s->plugins, NULL);
+	}
+}
+
+struct users *
+share_users(struct share *s)
+{
+	return s->users;
 }
 
 void

@@ -21,6 +21,8 @@ struct mc_plugin;
 struct plugins;
 struct share;
 struct template;
+struct user_names;
+struct users;
 struct worker;
 
 /* All borrowed for the share's life. */
@@ -53,9 +55,13 @@ void		 share_tick(struct share *, bool frozen);
  * many it were. All of them are taken before flows that had ended by then (worker.h). */
 #define SHARE_POSTS 512
 unsigned	 share_posts(struct share *, struct worker *w, uint64_t end);
-/* F ended, with FIELDS of a plugin, NULL: none; before it goes home to W. */
+/* F ended, with FIELDS of a plugin, NULL: none; NAMES: its users. Before it goes home to
+ * W. */
 void		 share_ended(struct share *, struct worker *w, const struct flow *f,
-		     const struct mc_plugin *, const void *fields);
+		     const struct mc_plugin *, const void *fields,
+		     const struct user_names *);
+/* Ended flows go through it. */
+struct users	*share_users(struct share *);
 /* The packet clock is NOW_US. */
 void		 share_clock(struct share *, uint64_t now_us);
 /* Workers may have answered. True: there may be more answers than were taken. */

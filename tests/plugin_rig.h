@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * plugin_rig.h -- a host for one plugin, in a test: flows that are fed by hand, timers that
- * run when told, and both sides of the plugin in one thread. What the plugin did is kept as
- * text: keys by name in RIG->ops (a line per operation) and in a store that rig_value()
- * looks up, events in RIG->events (a JSON object per line). Reports are copied and handed
- * over after the call that made them, as the probe does, and checked for their size.
+ * plugin_rig.h -- a host for one plugin, in a test: flows that are fed by hand, timers
+ * that run when told, and both sides of the plugin in one thread. What the plugin did
+ * is kept as text: keys by name in RIG->ops (a line per operation) and in a store that
+ * rig_value() looks up, events in RIG->events (a JSON object per line). Reports are
+ * copied and handed over after the call that made them, as the probe does, and checked
+ * for their size.
  *
  *	struct rig *r = rig_open(&plugin, "option=value");
  *	struct rig_flow *f = rig_flow(r, 17, "10.0.0.1", 1234, "10.0.0.2", 53);
@@ -43,7 +44,7 @@ struct rig_flow {
 	struct mc_key key;
 	void *state, *fields; /* of exactly the plugin's sizes; NULL where 0 */
 	uint64_t timer_us;    /* 0: none */
-	uint8_t first;	      /* endpoint of the address that rig_flow() was given first */
+	uint8_t first; /* endpoint of the address that rig_flow() was given first */
 	enum mc_match match;
 	bool done, open;
 	unsigned splits;
@@ -119,7 +120,8 @@ rig_dup(const void *p, size_t n)
 {
 	char *s = rig_calloc(n + 1);
 
-	memcpy(s, p, n);
+	if (n > 0)
+		memcpy(s, p, n);
 	return s;
 }
 
@@ -300,7 +302,8 @@ rig_set(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
 	struct rig *r = rig_of(c);
 	char *key = rig_key_name(r, tree, id, idlen), *v = rig_dup(value, len);
 
-	RIG_CHECK(rig_key_type(r, tree) == (field == NULL ? MC_KEY_STRING : MC_KEY_HASH));
+	RIG_CHECK(
+	    rig_key_type(r, tree) == (field == NULL ? MC_KEY_STRING : MC_KEY_HASH));
 	rig_print(&r->ops_text, "set %s %s%s%s\n", key, field == NULL ? "" : field,
 	    field == NULL ? "" : " ", v);
 	rig_set_value(rig_item(r, key, field == NULL ? "" : field, true), value, len);
@@ -319,7 +322,8 @@ rig_max(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
 	RIG_CHECK(rig_key_type(r, tree) == MC_KEY_HASH);
 	rig_print(&r->ops_text, "max %s %s %" PRIu64 "\n", key, field, n);
 	if (n > strtoull(i->value, NULL, 10))
-		rig_set_value(i, num, (size_t)snprintf(num, sizeof(num), "%" PRIu64, n));
+		rig_set_value(
+		    i, num, (size_t)snprintf(num, sizeof(num), "%" PRIu64, n));
 	free(key);
 }
 
@@ -484,10 +488,15 @@ rig_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_us, unsig
 
 	RIG_CHECK(rig_wanted(c, channel) && dir < 2);
 	memcpy(&present, values, sizeof(present));
-	rig_print(t, "{\"channel\":\"%s\",\"data\":{\"v\":1,\"probe\":\"rig\",\"ts\":%" PRIu64
-		     ".%06u", channel, ts_us / 1000000, (unsigned)(ts_us % 1000000));
-	rig_print(t, ",\"proto\":\"%s\",\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u",
-	    c->key->proto == 6 ? "tcp" : c->key->proto == 17 ? "udp" : "other",
+	rig_print(t,
+	    "{\"channel\":\"%s\",\"data\":{\"v\":1,\"probe\":\"rig\",\"ts\":%" PRIu64
+	    ".%06u",
+	    channel, ts_us / 1000000, (unsigned)(ts_us % 1000000));
+	rig_print(t,
+	    ",\"proto\":\"%s\",\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u",
+	    c->key->proto == 6    ? "tcp"
+	    : c->key->proto == 17 ? "udp"
+				  : "other",
 	    rig_addr(c->key->addr[dir], a, sizeof(a)), c->key->port[dir],
 	    rig_addr(c->key->addr[!dir], b, sizeof(b)), c->key->port[!dir]);
 	if (c->key->vlan != 0)
@@ -575,7 +584,8 @@ static const struct mc_host rig_host = {
 static inline struct mc_cloud
 rig_cloud(struct rig *r, const struct mc_key *key)
 {
-	return (struct mc_cloud){.host = &rig_host, .handle = r, .key = key, .user = r->user};
+	return (struct mc_cloud){
+	    .host = &rig_host, .handle = r, .key = key, .user = r->user};
 }
 
 /* Hand the reports over. */
@@ -726,8 +736,9 @@ rig_leave(struct rig_flow *f)
 }
 
 /*
- * One packet of F, as it is but DIR: 0 is sent by the address named first. A SPLIT lets the
- * record go, empties the fields and offers the packet again, which must be taken then.
+ * One packet of F, as it is but DIR: 0 is sent by the address named first. A SPLIT lets
+ * the record go, empties the fields and offers the packet again, which must be taken
+ * then.
  */
 static inline enum mc_verdict
 rig_packet(struct rig_flow *f, const struct mc_packet *given)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_plugin_dns.c -- DNS messages as bytes: names that are compressed, loop, lie and are too
- * long, every truncation of a message. Then transactions, fed to the plugin by the rig: what
- * is paired with what, what is reported when, keys and fields, over UDP and over TCP however
- * it is cut.
+ * t_plugin_dns.c -- DNS messages as bytes: names that are compressed, loop, lie and are
+ * too long, every truncation of a message. Then transactions, fed to the plugin by the
+ * rig: what is paired with what, what is reported when, keys and fields, over UDP and
+ * over TCP however it is cut.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 #include "plugin_rig.h"
 
 #define SECOND UINT64_C(1000000)
+#define SMALL  "pending=256" /* sanitizers clear much memory slowly */
 
 extern const struct mc_plugin mc_plugin_dns;
 
@@ -61,7 +62,8 @@ put_name(struct bytes *b, const char *name, unsigned to)
 }
 
 static void
-header(struct bytes *b, unsigned id, unsigned flags, unsigned qd, unsigned an, unsigned ar)
+header(
+    struct bytes *b, unsigned id, unsigned flags, unsigned qd, unsigned an, unsigned ar)
 {
 	b->len = 0;
 	put16(b, id);
@@ -158,13 +160,18 @@ names_as_text(void **state)
 		odd[64 * i] = i < 3 ? 63 : 61;
 	assert_int_equal(strlen(text_of(odd, DNS_NAME_MAX, false)), 4 * 250 + 3);
 	/* cut, never within an escape */
-	assert_int_equal(dns_name_text(small, sizeof(small), odd, DNS_NAME_MAX, false), 4);
+	assert_int_equal(
+	    dns_name_text(small, sizeof(small), odd, DNS_NAME_MAX, false), 4);
 	assert_string_equal(small, "\\000");
-	assert_int_equal(dns_name_text(small, 4, (const uint8_t *)"\5abcde", 7, false), 3);
+	assert_int_equal(
+	    dns_name_text(small, 4, (const uint8_t *)"\5abcde", 7, false), 3);
 	assert_int_equal(dns_name_text(small, 1, (const uint8_t *)"\0", 1, false), 0);
-	assert_true(dns_name_equal((const uint8_t *)"\1A", 3, (const uint8_t *)"\1a", 3));
-	assert_false(dns_name_equal((const uint8_t *)"\1[", 3, (const uint8_t *)"\1{", 3));
-	assert_false(dns_name_equal((const uint8_t *)"\1a", 3, (const uint8_t *)"\1a", 2));
+	assert_true(
+	    dns_name_equal((const uint8_t *)"\1A", 3, (const uint8_t *)"\1a", 3));
+	assert_false(
+	    dns_name_equal((const uint8_t *)"\1[", 3, (const uint8_t *)"\1{", 3));
+	assert_false(
+	    dns_name_equal((const uint8_t *)"\1a", 3, (const uint8_t *)"\1a", 2));
 }
 
 static int
@@ -212,7 +219,8 @@ names_are_expanded(void **state)
 		chain[i + 1] = (uint8_t)(i == 3 ? 0 : i - 2);
 	}
 	assert_int_equal(dns_name_read(&n, chain, sizeof(chain), 3 + 2 * 100), 0);
-	assert_int_equal(dns_name_read(&n, chain, sizeof(chain), 3 + 2 * 200), DNS_NAME_BAD);
+	assert_int_equal(
+	    dns_name_read(&n, chain, sizeof(chain), 3 + 2 * 200), DNS_NAME_BAD);
 }
 
 static void
@@ -244,8 +252,8 @@ mnemonics(void **state)
 		const char *name;
 	} types[] = {{1, "A"}, {28, "AAAA"}, {65, "HTTPS"}, {255, "ANY"}, {0, "TYPE0"},
 	    {54, "TYPE54"}, {32769, "DLV"}, {65535, "TYPE65535"}},
-	  codes[] = {{0, "NOERROR"}, {3, "NXDOMAIN"}, {12, "RCODE12"}, {23, "BADCOOKIE"},
-	      {4095, "RCODE4095"}};
+	  codes[] = {{0, "NOERROR"}, {3, "NXDOMAIN"}, {12, "RCODE12"},
+	      {23, "BADCOOKIE"}, {4095, "RCODE4095"}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -272,8 +280,10 @@ a_message_is_read(void **state)
 	assert_true(m.response && !m.malformed && m.has_ttl);
 	assert_int_equal(m.question, DNS_QUESTION_OK);
 	assert_int_equal(m.qtype, 1);
-	assert_string_equal(text_of(m.qname.wire, m.qname.len, false), "www.example.com");
-	assert_string_equal(text_of(m.owner.wire, m.owner.len, false), "www.example.com");
+	assert_string_equal(
+	    text_of(m.qname.wire, m.qname.len, false), "www.example.com");
+	assert_string_equal(
+	    text_of(m.owner.wire, m.owner.len, false), "www.example.com");
 	assert_string_equal(m.response_text, "192.0.2.1,192.0.2.2");
 	assert_int_equal(m.ttl, 300); /* the address's, not the alias's */
 	assert_int_equal(m.naddrs, 2);
@@ -440,7 +450,7 @@ reply(struct rig_flow *f, uint64_t ts, unsigned id, const char *name, unsigned r
 static void
 query_and_answer(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -452,8 +462,10 @@ query_and_answer(void **state)
 	send_bytes(f, 1, 90 * SECOND + 25000, &b);
 	assert_string_equal(r->events,
 	    "{\"channel\":\"dns\",\"data\":{\"v\":1,\"probe\":\"rig\",\"ts\":90.000000,"
-	    "\"proto\":\"udp\",\"src\":\"10.0.0.1\",\"sport\":4000,\"dst\":\"10.0.0.53\","
-	    "\"dport\":53,\"service\":\"dns\",\"id\":4660,\"qname\":\"wWw.example.com\","
+	    "\"proto\":\"udp\",\"src\":\"10.0.0.1\",\"sport\":4000,\"dst\":\"10.0.0."
+	    "53\","
+	    "\"dport\":53,\"service\":\"dns\",\"id\":4660,\"qname\":\"wWw.example."
+	    "com\","
 	    "\"qtype\":\"A\",\"qtypeId\":1,\"rcode\":\"NOERROR\",\"rcodeId\":0,"
 	    "\"answers\":3,\"ttl\":300,\"response\":\"192.0.2.1,192.0.2.2\","
 	    "\"retransmissions\":0,\"latencyUs\":25000}}\n");
@@ -478,7 +490,7 @@ query_and_answer(void **state)
 static void
 no_such_domain(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 
 	(void)state;
@@ -500,7 +512,7 @@ no_such_domain(void **state)
 static void
 answers_find_their_queries(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -514,9 +526,10 @@ answers_find_their_queries(void **state)
 	reply(f, 6000, 7, "b.test", 0);
 	reply(f, 7000, 7, "a.test", 0);
 	assert_int_equal(rig_lines(r->events, ""), 3);
-	has_event(r, "\"id\":8,\"qname\":\"a.test\",\"qtype\":\"A\",\"qtypeId\":1,\"rcode\":"
-		     "\"NOERROR\",\"rcodeId\":0,\"answers\":0,\"retransmissions\":0,"
-		     "\"latencyUs\":2000}");
+	has_event(r,
+	    "\"id\":8,\"qname\":\"a.test\",\"qtype\":\"A\",\"qtypeId\":1,\"rcode\":"
+	    "\"NOERROR\",\"rcodeId\":0,\"answers\":0,\"retransmissions\":0,"
+	    "\"latencyUs\":2000}");
 	has_event(r, "\"latencyUs\":4000}");
 	has_event(r, "\"latencyUs\":6000}");
 	rig_forget(r);
@@ -543,7 +556,7 @@ answers_find_their_queries(void **state)
 static void
 repetitions_and_second_answers(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 
 	(void)state;
@@ -576,7 +589,7 @@ repetitions_and_second_answers(void **state)
 static void
 unanswered(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	uint64_t t;
 
@@ -587,7 +600,8 @@ unanswered(void **state)
 	assert_string_equal(r->events, "");
 	rig_clock(r, 11 * SECOND);
 	assert_int_equal(rig_lines(r->events, ""), 1);
-	has_event(r, "\"id\":1,\"qname\":\"a.test\",\"qtype\":\"A\",\"qtypeId\":1,\"rcode\":null,"
+	has_event(r, "\"id\":1,\"qname\":\"a.test\",\"qtype\":\"A\",\"qtypeId\":1,"
+		     "\"rcode\":null,"
 		     "\"rcodeId\":null,\"answers\":null,\"retransmissions\":0,"
 		     "\"latencyUs\":null}");
 	value_is(r, "dns.server.10.0.0.53", "unanswered", "1");
@@ -612,7 +626,7 @@ unanswered(void **state)
 static void
 pending_is_bounded(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	char name[300];
 	unsigned i;
@@ -656,8 +670,8 @@ pending_is_bounded(void **state)
 static void
 options_are_checked(void **state)
 {
-	static const char *const bad[] = {"pending=", "pending=x", "pending=-1", "pending=15",
-	    "pending=16777217", "pending=20x"};
+	static const char *const bad[] = {"pending=", "pending=x", "pending=-1",
+	    "pending=15", "pending=16777217", "pending=20x"};
 	struct mc_setup s = {.timeout_us = SECOND};
 	char err[64];
 
@@ -672,7 +686,7 @@ options_are_checked(void **state)
 static void
 a_header_is_an_event(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -705,7 +719,7 @@ a_header_is_an_event(void **state)
 static void
 the_root_and_odd_names(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 
 	(void)state;
@@ -722,7 +736,7 @@ the_root_and_odd_names(void **state)
 static void
 nobody_asked(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -759,7 +773,7 @@ nobody_asked(void **state)
 static void
 extended_codes(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -777,7 +791,7 @@ extended_codes(void **state)
 static void
 multicast(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = rig_flow(r, 17, CLIENT, 5353, "224.0.0.251", 5353), *g;
 	struct bytes b;
 
@@ -793,8 +807,9 @@ multicast(void **state)
 	put(&b, "\0\1\x80\1\0\0\0\x78\0\4\xc0\0\2\7", 14);
 	send_bytes(f, 0, 3000, &b);
 	has_event(r, "\"src\":\"224.0.0.251\",\"sport\":5353,\"dst\":\"10.0.0.1\"");
-	has_event(r, "\"qname\":null,\"qtype\":null,\"qtypeId\":null,\"rcode\":\"NOERROR\","
-		     "\"rcodeId\":0,\"answers\":1,\"ttl\":120,\"response\":\"192.0.2.7\"");
+	has_event(r,
+	    "\"qname\":null,\"qtype\":null,\"qtypeId\":null,\"rcode\":\"NOERROR\","
+	    "\"rcodeId\":0,\"answers\":1,\"ttl\":120,\"response\":\"192.0.2.7\"");
 	value_is(r, "dns.cache.192.0.2.7", "", "printer.local");
 	rig_forget(r);
 	memset(b.p + b.len - 10, 0, 4); /* a TTL of 0: farewell */
@@ -804,7 +819,8 @@ multicast(void **state)
 	g = rig_flow(r, 17, "fe80::1", 50000, "ff02::1:3", 5355);
 	question(&b, 9, 0, "PC", 255);
 	send_bytes(g, 0, 4000, &b);
-	has_event(r, "\"service\":\"llmnr\",\"id\":9,\"qname\":\"PC\",\"qtype\":\"ANY\"");
+	has_event(
+	    r, "\"service\":\"llmnr\",\"id\":9,\"qname\":\"PC\",\"qtype\":\"ANY\"");
 	assert_null(strstr(r->ops, "dns.server"));
 	assert_null(strstr(r->ops, "dns.queries"));
 	/* one alone is answered in its flow */
@@ -873,7 +889,7 @@ answers_stream(struct bytes *s, unsigned n)
 static void
 tcp_however_it_comes(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct bytes q, a;
 	unsigned size;
 	size_t at, n;
@@ -901,7 +917,7 @@ tcp_however_it_comes(void **state)
 		assert_int_equal(rig_lines(r->events, ""), 5);
 		if (r->nflows == RIG_FLOWS) {
 			rig_close(r);
-			r = rig_open(&mc_plugin_dns, NULL);
+			r = rig_open(&mc_plugin_dns, SMALL);
 		}
 	}
 	rig_close(r);
@@ -910,7 +926,7 @@ tcp_however_it_comes(void **state)
 static void
 tcp_gaps(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = tcp_flow(r, 1000);
 	struct mc_packet p = {.ts_us = 1000};
 	struct bytes q, a;
@@ -967,10 +983,86 @@ tcp_gaps(void **state)
 	rig_close(r);
 }
 
+/* From the middle of a connection, the length by itself, byte by byte. */
+static void
+tcp_found_again(void **state)
+{
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
+	struct rig_flow *f = tcp_flow(r, 1000);
+	struct mc_packet p = {.ts_us = 1000, .dir = 1, .gap = MC_GAP_START};
+	struct bytes a;
+	size_t i;
+
+	(void)state;
+	answers_stream(&a, 3);
+	for (i = 0; i < a.len; i++) {
+		p.data = a.p + i;
+		p.len = p.wire_len = 1;
+		rig_packet(f, &p);
+		p.gap = 0;
+	}
+	assert_int_equal(rig_lines(r->events, "NOERROR"), 3);
+	/* the end of a message, then lengths by themselves */
+	f = tcp_flow(r, 1001);
+	rig_forget(r);
+	p.gap = MC_GAP_START;
+	p.data =
+	    a.p + ANSWER_LEN - 5; /* an address's: 2 bytes that are no length, ... */
+	p.len = p.wire_len = 5;
+	rig_packet(f, &p);
+	for (i = ANSWER_LEN; i < a.len; i += ANSWER_LEN) {
+		rig_send(f, 1, 2000, a.p + i, 2);
+		rig_send(f, 1, 2001, a.p + i + 2, ANSWER_LEN - 2);
+	}
+	rig_send(f, 1, 3000, a.p, 2);
+	rig_send(f, 1, 3000, a.p + 2, ANSWER_LEN - 2);
+	assert_in_range(rig_lines(r->events, "NOERROR"), 1, 3);
+	assert_int_equal(rig_lines(r->events, "malformed"), 0);
+	/* the end of a message, then whole ones */
+	f = tcp_flow(r, 1002);
+	rig_forget(r);
+	rig_packet(f, &p);
+	p.gap = MC_GAP_START;
+	rig_send(f, 1, 2000, a.p, a.len);
+	assert_int_equal(rig_lines(r->events, "NOERROR"), 3);
+	rig_close(r);
+}
+
+/* More messages in pieces than there is room for: these are stepped over. */
+static void
+tcp_many_pieces(void **state)
+{
+	struct rig *r = rig_open(&mc_plugin_dns, "pending=32"); /* two of them */
+	struct rig_flow *f[3];
+	struct bytes a;
+	unsigned i;
+
+	(void)state;
+	answers_stream(&a, 2);
+	for (i = 0; i < 3; i++) {
+		f[i] = tcp_flow(r, 1000 + i);
+		rig_send(f[i], 1, 1000, a.p, 20);
+	}
+	for (i = 0; i < 3; i++)
+		rig_send(f[i], 1, 2000, a.p + 20, a.len - 20);
+	assert_int_equal(rig_lines(r->events, "n1.test"), 2);
+	assert_int_equal(rig_lines(r->events, "n0.test"), 3);
+	for (i = 0; i < 3; i++) { /* there is room again, also of what has ended */
+		rig_send(f[i], 1, 3000, a.p, 20);
+		rig_end(f[i], 3000);
+	}
+	rig_forget(r);
+	f[0] = tcp_flow(r, 2000);
+	rig_send(f[0], 1, 4000, a.p, 20);
+	rig_send(f[0], 1, 5000, a.p + 20, a.len - 20);
+	assert_int_equal(rig_lines(r->events, ""), 2);
+	rig_close(r);
+}
+
 static void
 tcp_large_and_empty(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = tcp_flow(r, 1000);
 	struct bytes b, s = {.len = 0};
 	unsigned i;
@@ -1018,7 +1110,8 @@ field(const struct rig_flow *f, const char *label)
 		return text;
 	}
 	assert_int_equal(m->size, m->len);
-	memcpy(&n, at, m->size); /* little-endian or one byte: widths are checked above */
+	memcpy(
+	    &n, at, m->size); /* little-endian or one byte: widths are checked above */
 	if (m->type == MC_U16) {
 		uint16_t v;
 
@@ -1039,7 +1132,7 @@ field(const struct rig_flow *f, const char *label)
 static void
 fields_of_records(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 	struct bytes b;
 
@@ -1081,7 +1174,7 @@ split(void **state)
 {
 	struct mc_setup s = {.timeout_us = 10 * SECOND, .split = true};
 	char err[64];
-	struct rig *r = rig_open_as(&mc_plugin_dns, NULL, &s, err, sizeof(err));
+	struct rig *r = rig_open_as(&mc_plugin_dns, SMALL, &s, err, sizeof(err));
 	struct rig_flow *f = udp_flow(r), *t, *m;
 	struct mc_packet p = {.ts_us = 1};
 	struct bytes b, q, a;
@@ -1135,7 +1228,7 @@ split(void **state)
 static void
 nobody_listens_or_no_room(void **state)
 {
-	struct rig *r = rig_open(&mc_plugin_dns, NULL);
+	struct rig *r = rig_open(&mc_plugin_dns, SMALL);
 	struct rig_flow *f = udp_flow(r);
 
 	(void)state;
@@ -1177,6 +1270,8 @@ main(void)
 	    cmocka_unit_test(multicast),
 	    cmocka_unit_test(tcp_however_it_comes),
 	    cmocka_unit_test(tcp_gaps),
+	    cmocka_unit_test(tcp_found_again),
+	    cmocka_unit_test(tcp_many_pieces),
 	    cmocka_unit_test(tcp_large_and_empty),
 	    cmocka_unit_test(fields_of_records),
 	    cmocka_unit_test(split),

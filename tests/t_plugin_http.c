@@ -179,7 +179,8 @@ test_latency(void **state)
 
 	(void)state;
 	/* from the last segment of the request to the first of the response */
-	say(f, C, 1000000, "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345");
+	say(f, C, 1000000,
+	    "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345");
 	say(f, C, 1500000, "67890");
 	say(f, S, 1700000, "HTTP/1.1 200 OK\r\nContent-");
 	say(f, S, 2900000, "Length: 4\r\n\r\nab");
@@ -188,7 +189,8 @@ test_latency(void **state)
 	has(r, "\"reqBytes\":60");
 	has(r, "\"respBytes\":42");
 	/* an answer before the request's end */
-	say(f, C, 5000000, "PUT /up HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345");
+	say(f, C, 5000000,
+	    "PUT /up HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345");
 	say(f, S, 5100000, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
 	nth(r, 1, "\"status\":413");
 	nth(r, 1, "\"latencyUs\":100000");
@@ -206,13 +208,16 @@ test_pipelining(void **state)
 	struct rig_flow *f = flow_to(r, 80);
 
 	(void)state;
-	say(f, C, 1000, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nHEAD /2 HTTP/1.1\r\nHost: b\r\n"
-			"User-Agent: x\r\n\r\nGET /3 HTTP/1.1\r\nHo");
-	say(f, S, 2000, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 201 Made\r\n"
-			"Content-Length: 100\r\n\r\n");
+	say(f, C, 1000,
+	    "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nHEAD /2 HTTP/1.1\r\nHost: b\r\n"
+	    "User-Agent: x\r\n\r\nGET /3 HTTP/1.1\r\nHo");
+	say(f, S, 2000,
+	    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 201 Made\r\n"
+	    "Content-Length: 100\r\n\r\n");
 	say(f, C, 3000, "st: c\r\n\r\nGET /4 HTTP/1.1\r\nHost: d\r\n\r\n");
-	say(f, S, 4000, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"
-			"HTTP/1.1 204 None\r\n\r\n");
+	say(f, S, 4000,
+	    "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"
+	    "HTTP/1.1 204 None\r\n\r\n");
 	assert_int_equal(events(r), 4);
 	nth(r, 0, "\"host\":\"a\",\"url\":\"/1\",\"status\":200");
 	nth(r, 1, "\"method\":\"HEAD\",\"host\":\"b\",\"url\":\"/2\",\"status\":201");
@@ -236,13 +241,14 @@ test_many_pending(void **state)
 		say(f, C, 1000 + i, text);
 	}
 	for (i = 0; i < 130; i++) {
-		snprintf(text, sizeof(text), "HTTP/1.1 %u OK\r\nContent-Length: 0\r\n\r\n",
-		    200 + i);
+		snprintf(text, sizeof(text),
+		    "HTTP/1.1 %u OK\r\nContent-Length: 0\r\n\r\n", 200 + i);
 		say(f, S, 2000 + i, text);
 	}
 	assert_int_equal(events(r), 130);
 	for (i = 0; i < 130; i++) {
-		snprintf(text, sizeof(text), "\"url\":\"/%u\",\"status\":%u,", i, 200 + i);
+		snprintf(
+		    text, sizeof(text), "\"url\":\"/%u\",\"status\":%u,", i, 200 + i);
 		if (i < 100)
 			nth(r, i, text);
 		snprintf(text, sizeof(text), "\"status\":%u,", 200 + i);
@@ -278,7 +284,8 @@ test_crowd(void **state)
 		say(f, S, 2000 + i, ok);
 	assert_int_equal(events(r), 36);
 	for (i = 0; i < 36; i++) {
-		snprintf(text, sizeof(text), "\"host\":\"host%u\",\"url\":\"/%uu", i, i);
+		snprintf(
+		    text, sizeof(text), "\"host\":\"host%u\",\"url\":\"/%uu", i, i);
 		nth(r, i, text);
 		nth(r, i, "\"status\":200");
 	}
@@ -290,8 +297,10 @@ static void
 test_chunked(void **state)
 {
 	static const char chunks[] =
-	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\nContent-Length: 3\r\n\r\n"
-	    "5\r\nhello\r\n1a;name=value\r\n12345678901234567890123456\r\n0\r\nTrailer: x\r\n\r\n";
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\nContent-Length: "
+	    "3\r\n\r\n"
+	    "5\r\nhello\r\n1a;name=value\r\n12345678901234567890123456\r\n0\r\nTrailer:"
+	    " x\r\n\r\n";
 	size_t n, i;
 
 	(void)state;
@@ -322,11 +331,13 @@ test_interim(void **state)
 
 	(void)state;
 	say(f, C, 1000000,
-	    "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+	    "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: "
+	    "3\r\n\r\n");
 	say(f, S, 1100000, "HTTP/1.1 100 Continue\r\n\r\n");
 	assert_int_equal(events(r), 0);
 	say(f, C, 1200000, "abc");
-	say(f, S, 1300000, "HTTP/1.1 103 Early Hints\r\nLink: x\r\nContent-Type: no/no\r\n\r\n");
+	say(f, S, 1300000,
+	    "HTTP/1.1 103 Early Hints\r\nLink: x\r\nContent-Type: no/no\r\n\r\n");
 	say(f, S, 1500000, ok);
 	assert_int_equal(events(r), 1);
 	has(r, "\"status\":200");
@@ -374,21 +385,23 @@ test_connect(void **state)
 
 	(void)state;
 	say(f, C, 1000, "CONNECT mail.example.org:25 HTTP/1.1\r\n\r\n");
-	assert_int_equal(say(f, S, 2000, "HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n"),
-	    MC_MORE);
+	assert_int_equal(
+	    say(f, S, 2000, "HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n"), MC_MORE);
 	say(f, C, 3000, "CONNECT mail.example.org:25 HTTP/1.1\r\n\r\n");
-	assert_int_equal(say(f, S, 4000, "HTTP/1.0 200 Connection established\r\n\r\n220 hi"),
+	assert_int_equal(
+	    say(f, S, 4000, "HTTP/1.0 200 Connection established\r\n\r\n220 hi"),
 	    MC_DONE);
 	rig_end(f, 5000);
 	assert_int_equal(events(r), 2);
 	nth(r, 0, "\"status\":407");
-	nth(r, 1, "\"method\":\"CONNECT\",\"url\":\"mail.example.org:25\",\"status\":200");
+	nth(r, 1,
+	    "\"method\":\"CONNECT\",\"url\":\"mail.example.org:25\",\"status\":200");
 	has_not(r, "\"host\"");
 	value(r, "http.host.mail.example.org", "requests", "2");
 	f = flow_to(r, 80);
 	say(f, C, 1000, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n");
-	assert_int_equal(say(f, S, 2000, "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81"),
-	    MC_DONE);
+	assert_int_equal(
+	    say(f, S, 2000, "HTTP/1.1 101 Switching Protocols\r\n\r\n\x81"), MC_DONE);
 	nth(r, 2, "\"url\":\"/ws\",\"status\":101");
 	rig_close(r);
 }
@@ -448,8 +461,12 @@ test_middle(void **state)
 {
 	struct rig *r = open_http();
 	struct rig_flow *f = flow_to(r, 80);
-	struct mc_packet p = {.ts_us = 1000, .data = (const uint8_t *)"rest of a body",
-	    .len = 14, .wire_len = 14, .dir = S, .gap = MC_GAP_START};
+	struct mc_packet p = {.ts_us = 1000,
+	    .data = (const uint8_t *)"rest of a body",
+	    .len = 14,
+	    .wire_len = 14,
+	    .dir = S,
+	    .gap = MC_GAP_START};
 
 	(void)state;
 	rig_packet(f, &p);
@@ -482,8 +499,11 @@ test_middle(void **state)
 static void
 send_after(struct rig_flow *f, uint8_t dir, uint64_t us, uint32_t gap, const char *text)
 {
-	struct mc_packet p = {.ts_us = us, .data = (const uint8_t *)text,
-	    .len = (uint32_t)strlen(text), .wire_len = (uint32_t)strlen(text), .dir = dir,
+	struct mc_packet p = {.ts_us = us,
+	    .data = (const uint8_t *)text,
+	    .len = (uint32_t)strlen(text),
+	    .wire_len = (uint32_t)strlen(text),
+	    .dir = dir,
 	    .gap = gap};
 
 	rig_packet(f, &p);
@@ -499,7 +519,8 @@ test_gaps(void **state)
 	/* within a body of known length: nothing is out of step */
 	say(f, C, 1000, get);
 	say(f, S, 2000, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789");
-	send_after(f, S, 3000, 80, "0123456789HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
+	send_after(f, S, 3000, 80,
+	    "0123456789HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(events(r), 2);
 	nth(r, 0, "\"status\":200");
 	nth(r, 0, "\"respBytes\":140");
@@ -507,7 +528,8 @@ test_gaps(void **state)
 	/* within a chunk */
 	rig_forget(r);
 	say(f, C, 4000, get);
-	say(f, S, 5000, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n01234567");
+	say(f, S, 5000,
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n01234567");
 	send_after(f, S, 6000, 8, "\r\n0\r\n\r\n");
 	assert_int_equal(events(r), 1);
 	/* in a head, or over the end of a body: on with the next first line */
@@ -539,8 +561,10 @@ test_snaplen(void **state)
 {
 	struct rig *r = open_http();
 	struct rig_flow *f = flow_to(r, 80);
-	struct mc_packet p = {.ts_us = 2000, .dir = S,
-	    .data = (const uint8_t *)"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"};
+	struct mc_packet p = {.ts_us = 2000,
+	    .dir = S,
+	    .data =
+		(const uint8_t *)"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"};
 
 	(void)state;
 	say(f, C, 1000, get);
@@ -577,8 +601,8 @@ test_long(void **state)
 		memset(want, 'u', n);
 		want[n] = '\0';
 		want[n - 1] = n < 4000 ? 'E' : 'u';
-		snprintf(text, sizeof(text), "GET /%s HTTP/1.1\r\nHost: a\r\nReferer: %s\r\n\r\n",
-		    want, want);
+		snprintf(text, sizeof(text),
+		    "GET /%s HTTP/1.1\r\nHost: a\r\nReferer: %s\r\n\r\n", want, want);
 		say(f, C, 1000, text);
 		say(f, S, 2000, ok);
 		assert_int_equal(events(r), before + 1);
@@ -615,8 +639,11 @@ test_parts(void **state)
 	say(f, C, 1000, text);
 	/* the response by hand, so that the reports can be kept back */
 	{
-		struct mc_packet p = {.ts_us = 2000, .data = (const uint8_t *)ok,
-		    .len = sizeof(ok) - 1, .wire_len = sizeof(ok) - 1, .dir = !f->first};
+		struct mc_packet p = {.ts_us = 2000,
+		    .data = (const uint8_t *)ok,
+		    .len = sizeof(ok) - 1,
+		    .wire_len = sizeof(ok) - 1,
+		    .dir = !f->first};
 
 		mc_plugin_http.on_packet(r->worker, f->state, f->fields, &f->flow, &p);
 	}
@@ -633,7 +660,6 @@ test_parts(void **state)
 	assert_int_equal(events(r), 1);
 	rig_close(r);
 }
-
 
 /* The text of a field as the host reads it; NULL: absent. */
 static const char *
@@ -671,18 +697,31 @@ test_fields(void **state)
 	assert_null(field(f, "HTTP_RET_CODE"));
 	say(f, C, 1500, "GET /other HTTP/1.1\r\nHost: b\r\n\r\n");
 	say(f, S, 2000, ok);
-	say(f, S, 3000, "HTTP/1.1 404 No\r\nContent-Length: 0\r\nContent-Type: a/b\r\n\r\n");
+	say(f, S, 3000,
+	    "HTTP/1.1 404 No\r\nContent-Length: 0\r\nContent-Type: a/b\r\n\r\n");
 	/* a record has its first transaction */
 	assert_string_equal(field(f, "HTTP_URL"), "/a/b?c=d");
 	assert_string_equal(field(f, "HTTP_METHOD"), "GET");
 	assert_string_equal(field(f, "HTTP_HOST"), "www.Example.org:8080");
 	assert_string_equal(field(f, "HTTP_SITE"), "Example.org");
 	assert_string_equal(field(f, "HTTP_REFERER"), "http://example.org/");
-	assert_string_equal(field(f, "HTTP_USER_AGENT"),
-	    "Mozilla/5.0 (Windows NT 10.0; Win64; x64)");
+	assert_string_equal(
+	    field(f, "HTTP_USER_AGENT"), "Mozilla/5.0 (Windows NT 10.0; Win64; x64)");
 	assert_string_equal(field(f, "HTTP_MIME"), "text/html");
 	assert_string_equal(field(f, "HTTP_RET_CODE"), "200");
 	assert_int_equal(f->splits, 0);
+	/* as much as there is of a head that is cut off, by a gap or the flow's end */
+	f = flow_to(r, 80);
+	say(f, C, 1000, "GET /cut HTTP/1.1\r\nHost: h\r\nUser-");
+	send_after(f, C, 2000, 50, "lost");
+	say(f, S, 3000, ok);
+	assert_string_equal(field(f, "HTTP_URL"), "/cut");
+	assert_string_equal(field(f, "HTTP_RET_CODE"), "200");
+	f = flow_to(r, 80);
+	say(f, C, 1000, "GET /end HTTP/1.1\r\nHost: h");
+	rig_end(f, 2000);
+	assert_string_equal(field(f, "HTTP_URL"), "/end");
+	assert_string_equal(field(f, "HTTP_HOST"), "h");
 	rig_close(r);
 }
 
@@ -727,7 +766,8 @@ static enum mc_match
 match(uint16_t port, uint8_t proto, const char *text, size_t len)
 {
 	struct mc_key key = {.port = {40000, port}, .proto = proto};
-	struct mc_packet p = {.data = (const uint8_t *)text, .len = (uint32_t)len,
+	struct mc_packet p = {.data = (const uint8_t *)text,
+	    .len = (uint32_t)len,
 	    .wire_len = (uint32_t)len};
 
 	return mc_plugin_http.match(NULL, &key, &p);
@@ -772,7 +812,8 @@ test_match(void **state)
 	}
 	/* a line that grows is not given up before it can be told */
 	for (n = 1; n < 14; n++)
-		assert_int_not_equal(match(9999, 6, "GET / HTTP/1.1\r\n", n), MC_MATCH_NO);
+		assert_int_not_equal(
+		    match(9999, 6, "GET / HTTP/1.1\r\n", n), MC_MATCH_NO);
 	assert_int_equal(match(9999, 6, "", 0), MC_MATCH_LATER);
 }
 
@@ -785,10 +826,13 @@ test_lines(void **state)
 	} lines[] = {
 	    {"GET / HTTP/1.1", "\"method\":\"GET\",\"url\":\"/\",\"status\":400"},
 	    {"GET / HTTP/1.", "\"method\":\"GET\",\"url\":\"/\",\"status\":400"},
-	    {"GET /HTTP/1.1", "\"method\":\"GET\",\"url\":\"/HTTP/1.1\",\"status\":400"},
-	    {"OPTIONS HTTP/1.1", "\"method\":\"OPTIONS\",\"url\":\"HTTP/1.1\",\"status\":400"},
+	    {"GET /HTTP/1.1",
+		"\"method\":\"GET\",\"url\":\"/HTTP/1.1\",\"status\":400"},
+	    {"OPTIONS HTTP/1.1",
+		"\"method\":\"OPTIONS\",\"url\":\"HTTP/1.1\",\"status\":400"},
 	    {"OPTIONS", "\"method\":\"OPTIONS\",\"status\":400"},
-	    {"GET  /two\t HTTP/1.1 ", "\"method\":\"GET\",\"url\":\"/two\",\"status\":400"},
+	    {"GET  /two\t HTTP/1.1 ",
+		"\"method\":\"GET\",\"url\":\"/two\",\"status\":400"},
 	    {"GET /a b HTTP/1.1", "\"method\":\"GET\",\"url\":\"/a\",\"status\":400"},
 	    {"get /low HTTP/1.0", "\"method\":\"get\",\"url\":\"/low\",\"status\":400"},
 	    {"FROB /x HTTP/1.1", "\"method\":\"FROB\",\"url\":\"/x\",\"status\":400"},
@@ -852,13 +896,15 @@ test_headers(void **state)
 	has_not(r, "userAgent");
 	/* lengths that are none: until the connection ends */
 	say(f, C, 3000, get);
-	say(f, S, 4000, "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nHTTP/1.1 500 x\r\n\r\n");
+	say(f, S, 4000,
+	    "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nHTTP/1.1 500 x\r\n\r\n");
 	assert_int_equal(events(r), 1);
 	rig_end(f, 5000);
 	assert_int_equal(events(r), 2);
 	f = flow_to(r, 80);
 	say(f, C, 3000, get);
-	say(f, S, 4000, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nx");
+	say(f, S, 4000,
+	    "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nx");
 	assert_int_equal(events(r), 2);
 	/* a chunk that is none: lost, and found again */
 	f = flow_to(r, 80);
@@ -866,8 +912,9 @@ test_headers(void **state)
 	say(f, S, 4000, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n");
 	assert_int_equal(events(r), 3);
 	say(f, C, 5000, get);
-	say(f, S, 6000, "HTTP/1.1 201 Made\r\nTransfer-Encoding: chunked\r\n\r\n"
-			"fffffffffffffffff\r\n");
+	say(f, S, 6000,
+	    "HTTP/1.1 201 Made\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "fffffffffffffffff\r\n");
 	assert_int_equal(events(r), 4);
 	nth(r, 3, "\"status\":201");
 	rig_close(r);
@@ -906,10 +953,14 @@ static void
 test_sites(void **state)
 {
 	static const char *const sites[][2] = {
-	    {"www.example.org", "example.org"}, {"example.org", "example.org"},
-	    {"a.b.c.example.co.uk", "example.co.uk"}, {"co.uk", "co.uk"},
-	    {"localhost:8080", "localhost"}, {"192.0.2.1:80", "192.0.2.1"},
-	    {"[2001:db8::1]:80", "2001:db8::1"}, {"www.heise.de", "heise.de"},
+	    {"www.example.org", "example.org"},
+	    {"example.org", "example.org"},
+	    {"a.b.c.example.co.uk", "example.co.uk"},
+	    {"co.uk", "co.uk"},
+	    {"localhost:8080", "localhost"},
+	    {"192.0.2.1:80", "192.0.2.1"},
+	    {"[2001:db8::1]:80", "2001:db8::1"},
+	    {"www.heise.de", "heise.de"},
 	};
 	unsigned i;
 
@@ -919,7 +970,8 @@ test_sites(void **state)
 		struct rig_flow *f = flow_to(r, 80);
 		char text[100];
 
-		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", sites[i][0]);
+		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: %s\r\n\r\n",
+		    sites[i][0]);
 		say(f, C, 1000, text);
 		assert_non_null(field(f, "HTTP_SITE"));
 		assert_string_equal(field(f, "HTTP_SITE"), sites[i][1]);
@@ -931,14 +983,16 @@ static void
 test_systems(void **state)
 {
 	static const char *const agents[][2] = {
-	    {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36", "Windows 10"},
+	    {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
+		"Windows 10"},
 	    {"Mozilla/5.0 (Windows NT 6.3; rv:7.0.1) Gecko", "Windows 8.1"},
 	    {"Mozilla/5.0 (Windows NT 6.1; rv:7.0.1) Gecko", "Windows 7"},
 	    {"Mozilla/5.0 (Windows; U; Windows NT 5.1; en-US)", "Windows XP"},
 	    {"Mozilla/4.0 (compatible; MSIE 5.0; Windows 98)", "Windows"},
 	    {"Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Microsoft)",
 		"Windows Phone 10.0"},
-	    {"Mozilla/5.0 (Linux; Android 13; Pixel 7) AppleWebKit/537.36", "Android 13"},
+	    {"Mozilla/5.0 (Linux; Android 13; Pixel 7) AppleWebKit/537.36",
+		"Android 13"},
 	    {"Dalvik/1.6.0 (Linux; U; Android 4.4.2; GT-I9505)", "Android 4.4"},
 	    {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X)", "iOS 17.1"},
 	    {"Mozilla/5.0 (iPad; CPU OS 9_3_5 like Mac OS X)", "iOS 9.3"},
@@ -972,7 +1026,8 @@ test_systems(void **state)
 static void
 test_response_option(void **state)
 {
-	static const char partial[] = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n01234";
+	static const char partial[] =
+	    "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n01234";
 	struct mc_setup setup = {0};
 	char err[128] = "";
 	struct rig *r;
@@ -980,11 +1035,12 @@ test_response_option(void **state)
 	unsigned i;
 
 	(void)state;
-	assert_null(rig_open_as(&mc_plugin_http, "response=never", &setup, err, sizeof(err)));
+	assert_null(
+	    rig_open_as(&mc_plugin_http, "response=never", &setup, err, sizeof(err)));
 	assert_non_null(strstr(err, "never"));
 	for (i = 0; i < 3; i++) {
-		static const char *const options[] = {"response=begun", "response=whole",
-		    "response=tshark"};
+		static const char *const options[] = {
+		    "response=begun", "response=whole", "response=tshark"};
 
 		r = rig_open(&mc_plugin_http, options[i]);
 		f = flow_to(r, 80);
@@ -1000,11 +1056,13 @@ test_response_option(void **state)
 		say(f, S, 14000, "HTTP/1.1 201 Made\r\nContent-Length: 0\r\n\r\n");
 		rig_end(f, 15000);
 		assert_int_equal(events(r), 3);
-		nth(r, 1, i == 0 ? "\"url\":\"/2\",\"status\":200"
-		    : i == 1	 ? "\"url\":\"/2\",\"status\":null"
-				 : "\"url\":\"/2\",\"status\":201");
-		nth(r, 2, i < 2 ? "\"url\":\"/3\",\"status\":201"
-				: "\"url\":\"/3\",\"status\":null");
+		nth(r, 1,
+		    i == 0   ? "\"url\":\"/2\",\"status\":200"
+		    : i == 1 ? "\"url\":\"/2\",\"status\":null"
+			     : "\"url\":\"/2\",\"status\":201");
+		nth(r, 2,
+		    i < 2 ? "\"url\":\"/3\",\"status\":201"
+			  : "\"url\":\"/3\",\"status\":null");
 		rig_close(r);
 	}
 }
@@ -1062,10 +1120,11 @@ test_counters(void **state)
 static void
 test_noise(void **state)
 {
-	static const char *const words[] = {"GET ", "/x", " HTTP/1.1", "\r\n", "\n", "\r\n\r\n",
-	    "HTTP/1.1 ", "200", " OK", "Content-Length: ", "5", "Host: ", "a",
-	    "Transfer-Encoding: chunked", "HEAD ", "CONNECT ", "User-Agent: ", ";", ",", "\t",
-	    "0", "ffffffff", "100", "\x80", "Content-Type: "};
+	static const char *const words[] = {"GET ", "/x", " HTTP/1.1", "\r\n", "\n",
+	    "\r\n\r\n", "HTTP/1.1 ", "200", " OK", "Content-Length: ", "5",
+	    "Host: ", "a", "Transfer-Encoding: chunked", "HEAD ", "CONNECT ",
+	    "User-Agent: ", ";", ",", "\t", "0", "ffffffff", "100", "\x80",
+	    "Content-Type: "};
 	uint32_t random = 1;
 	unsigned round, i;
 
@@ -1091,7 +1150,8 @@ test_noise(void **state)
 			rig_packet(f, &p);
 		}
 		rig_end(f, 1000);
-		assert_int_equal(rig_lines(r->events, "\"reqBytes\"") + counter(r, "crowded"),
+		assert_int_equal(
+		    rig_lines(r->events, "\"reqBytes\"") + counter(r, "crowded"),
 		    counter(r, "requests"));
 		rig_close(r);
 	}

@@ -181,7 +181,7 @@ ask()
 	local lines=$1
 	shift
 	printf '\n  $ redis-cli -p %s %s\n' "$RESP" "$*"
-	redis-cli -p "$RESP" "$@" >"$WORK/answer" || die "redis-cli failed"
+	redis-cli --no-raw -p "$RESP" "$@" >"$WORK/answer" || die "redis-cli failed"
 	[ -s "$WORK/answer" ] || die "there is no answer"
 	sed "s/^/  /; ${lines}q" "$WORK/answer"
 	[ "$(wc -l <"$WORK/answer")" -le "$lines" ] || echo "  ..."

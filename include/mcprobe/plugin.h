@@ -353,9 +353,9 @@ mc_cloud_wanted(const struct mc_cloud *c, const char *channel)
  */
 static inline void
 mc_cloud_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_us,
-    unsigned dir, const struct mc_row *rows, unsigned nrows, const void *values)
+    unsigned endpoint, const struct mc_row *rows, unsigned nrows, const void *values)
 {
-	c->host->publish(c, channel, ts_us, dir, rows, nrows, values);
+	c->host->publish(c, channel, ts_us, endpoint, rows, nrows, values);
 }
 
 #endif

@@ -886,6 +886,7 @@ go_on(struct radius_users *u, const struct mc_cloud *c, const struct radius_news
 		told = false;
 	}
 	hear(u, s);
+	s->provisional = false;
 	retell(&s->calling, n->calling);
 	take_figures(s, n->f, at_us);
 	if (!told)
@@ -1035,12 +1036,6 @@ radius_users_free(struct radius_users *u)
 	free(u->holds.bucket);
 	free(u->keys.bucket);
 	free(u);
-}
-
-unsigned
-radius_users_sessions(const struct radius_users *u)
-{
-	return u->nliving;
 }
 
 uint64_t

@@ -11,7 +11,7 @@
  * recently heard of, for want of room. What has ended is remembered, so that repetitions
  * that come late do not revive it.
  *
- * Bounds: so many sessions as radius_users_new() is told and ENDED_MAX ended ones, of some
+ * Bounds: so many sessions as radius_users_new() is told and 4,096 ended ones, of some
  * 500 bytes and their texts (at most 254 each) and RADIUS_NETS + 1 addresses. A packet
  * costs a few look-ups, On and Off a step per session of the NAS.
  */
@@ -43,8 +43,7 @@ void	 radius_users_accept(struct radius_users *u, const struct mc_cloud *c,
 void	 radius_users_account(struct radius_users *u, const struct mc_cloud *c,
 	     const struct radius_news *n);
 
-/* How many live, and how many were ended for want of room, or of memory. */
-unsigned radius_users_sessions(const struct radius_users *u);
+/* How many sessions and addresses were given up for want of room, or of memory. */
 uint64_t radius_users_evicted(const struct radius_users *u);
 
 extern const char *const radius_channels[];

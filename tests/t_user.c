@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * t_user.c -- whose a flow is, with a read channel that says what the test wants, when it
- * wants: own sightings, questions, order, waiting, bounds, counting.
+ * t_user.c -- whose a flow is, with a read channel that says what the test wants, when
+ * it wants: own sightings, questions, order, waiting, bounds, counting.
  */
 #include <setjmp.h>
 #include <stdarg.h>

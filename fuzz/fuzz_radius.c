@@ -3,14 +3,14 @@
  * fuzz_radius.c -- the plugin that reads RADIUS, by packets of two flows of one NAS.
  *
  *	byte 0	bit 0: transactions are split
- *	then	packets: 2 bytes: their length's low 12 bits, bit 12 the sender, bit 13 to the
- *		port of accounting, bit 14 a second passes, bit 15 bytes of them were not
- *		captured; then as many bytes
+ *	then	packets: 2 bytes: their length's low 12 bits, bit 12 the sender, bit 13
+ *		to the port of accounting, bit 14 a second passes, bit 15 bytes of them
+ *		were not captured; then as many bytes
  *
- * What the parser says of a packet lies within it, and what it says of addresses is masked.
- * Of the plugin: each packet is one event; each address in a user's hash has that user in
- * its own key, and is one that was gained and not lost; there are no more sessions than
- * there may be (16), so no more addresses; every event is an object.
+ * What the parser says of a packet lies within it, and what it says of addresses is
+ * masked. Of the plugin: each packet is one event; each address in a user's hash has
+ * that user in its own key, and is one that was gained and not lost; there are no more
+ * sessions than there may be (16), so no more addresses; every event is an object.
  */
 #include "fuzz.h"
 
@@ -58,7 +58,8 @@ check_packet(const uint8_t *p, size_t len, size_t wire_len)
 		CHECK(radius_string(text, sizeof(text), m.text[i], m.text_len[i]) ==
 		    strlen(text));
 		CHECK(strlen(text) <= m.text_len[i]);
-		CHECK(radius_string(small, sizeof(small), m.text[i], m.text_len[i]) <= 4);
+		CHECK(
+		    radius_string(small, sizeof(small), m.text[i], m.text_len[i]) <= 4);
 		CHECK(strncmp(small, text, strlen(small)) == 0);
 	}
 	for (i = 0; i < RADIUS_NUMBERS; i++)
@@ -66,7 +67,8 @@ check_packet(const uint8_t *p, size_t len, size_t wire_len)
 	CHECK(!radius_is_request(m.f.code) || !radius_answers(m.f.code, m.f.code));
 	/* The mark is of the header alone; less captured is not more said. */
 	CHECK(radius_parse(&part, p, RADIUS_HEADER, wire_len) && part.mark == m.mark);
-	CHECK(part.f.numbers == 0 && part.f.nnets == 0 && (!part.f.malformed || m.f.malformed));
+	CHECK(part.f.numbers == 0 && part.f.nnets == 0 &&
+	      (!part.f.malformed || m.f.malformed));
 	return true;
 }
 
@@ -112,7 +114,8 @@ check_users(const struct rig *r)
 	unsigned held = 0, logins, logouts;
 
 	for (i = r->items; i != NULL; i = i->next) {
-		if (strncmp(i->field, "ip.", 3) != 0 && strncmp(i->field, "net.", 4) != 0)
+		if (strncmp(i->field, "ip.", 3) != 0 &&
+		    strncmp(i->field, "net.", 4) != 0)
 			continue;
 		check_owner(r, i->key, i->field);
 		held++;
@@ -132,7 +135,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	unsigned packets = 0;
 	uint64_t now_us = 1000000000;
 	char err[100];
-	struct rig *r = rig_open_as(&mc_plugin_radius, "sessions=16", &s, err, sizeof(err));
+	struct rig *r =
+	    rig_open_as(&mc_plugin_radius, "sessions=16", &s, err, sizeof(err));
 
 	CHECK(r != NULL);
 	flow[0] = rig_flow(r, 17, "192.0.2.1", 4000, "192.0.2.2", 1812);
@@ -141,7 +145,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		unsigned head = input_u16(&in), which = head >> 13 & 1;
 		size_t n = head & 0xfff;
 		uint8_t *p = input_frame(&in, &n);
-		struct mc_packet packet = {.ts_us = now_us, .data = p, .len = (uint32_t)n,
+		struct mc_packet packet = {.ts_us = now_us,
+		    .data = p,
+		    .len = (uint32_t)n,
 		    .wire_len = (uint32_t)n + (head & 0x8000 ? 40 : 0),
 		    .dir = head >> 12 & 1};
 		bool is = check_packet(p, n, packet.wire_len);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * radius.c -- RADIUS: authentication (ports 1812, 1645), accounting (1813, 1646), dynamic
- * authorization (3799, 1700): an event per packet, and who has which address.
+ * radius.c -- RADIUS: authentication (ports 1812, 1645), accounting (1813, 1646),
+ * dynamic authorization (3799, 1700): an event per packet, and who has which address.
  *
- * Worker side. A request is remembered in its flow's state by its id, so that its answer
- * is paired and a repetition (same code, id and authenticator) told from a new one. All
- * packets are sent on as they come, with what they say; texts are cut only where they
- * exceed a report together. A record carries its first transaction.
+ * Worker side. A request is remembered in its flow's state by its id, so that its
+ * answer is paired and a repetition (same code, id and authenticator) told from a new
+ * one. All packets are sent on as they come, with what they say; texts are cut only
+ * where they exceed a report together. A record carries its first transaction.
  *
  * Control side. An Access-Request is kept (REQUESTS at most, the oldest of its place
- * goes) until it is answered, for an Access-Accept says little of whom it accepts. Users
- * and sessions are in radius_user.c. Accounting is believed when it is asked, not when it
- * is answered: at once. Repetitions are events, but change nothing else. Nothing here can
- * check authenticators, for that needs the secret; passwords are never looked at.
+ * goes) until it is answered, for an Access-Accept says little of whom it accepts.
+ * Users and sessions are in radius_user.c. Accounting is believed when it is asked, not
+ * when it is answered: at once. Repetitions are events, but change nothing else.
+ * Nothing here can check authenticators, for that needs the secret; passwords are never
+ * looked at.
  */
 #include <mcprobe/plugin.h>
 
@@ -52,7 +53,8 @@ static const struct mc_counter counters[] = {
     [COUNT_REPEATED] = {"repeated", "requests and answers seen again"},
     [COUNT_UNASKED] = {"unasked", "answers without a request"},
     [COUNT_UNANSWERED] = {"unanswered", "requests without an answer"},
-    [COUNT_REQUESTS_FULL] = {"requests_full", "Access-Requests forgotten for newer ones"},
+    [COUNT_REQUESTS_FULL] = {"requests_full",
+	"Access-Requests forgotten for newer ones"},
     [COUNT_SESSIONS_FULL] = {"sessions_full",
 	"sessions or addresses given up for want of room"},
     {NULL, NULL},
@@ -120,9 +122,11 @@ static const struct mc_field fields[] = {
 	"RADIUS address given to the user"),
     TEXT("RADIUS_ACCT_SESSION_ID", 250, RADIUS_SESSION, 32, "RADIUS session"),
     FIELD("RADIUS_ACCT_STATUS_TYPE", 251, MC_U32, status, 4,
-	FIELD_NUMBERS + RADIUS_STATUS, "RADIUS accounting (1 Start, 2 Stop, 3 Interim ...)"),
+	FIELD_NUMBERS + RADIUS_STATUS,
+	"RADIUS accounting (1 Start, 2 Stop, 3 Interim ...)"),
     FIELD("RADIUS_ACCT_IN_OCTETS", 252, MC_U64, in_octets, 8,
-	FIELD_NUMBERS + RADIUS_IN_OCTETS, "RADIUS octets from the user, with gigawords"),
+	FIELD_NUMBERS + RADIUS_IN_OCTETS,
+	"RADIUS octets from the user, with gigawords"),
     FIELD("RADIUS_ACCT_OUT_OCTETS", 253, MC_U64, out_octets, 8,
 	FIELD_NUMBERS + RADIUS_OUT_OCTETS, "RADIUS octets to the user, with gigawords"),
     FIELD("RADIUS_ACCT_IN_PKTS", 254, MC_U32, in_packets, 4,
@@ -304,7 +308,8 @@ radius_match(void *ctx, const struct mc_key *key, const struct mc_packet *p)
 	(void)ctx;
 	if (!is_ours(key))
 		return MC_MATCH_NO;
-	return radius_parse(&m, p->data, p->len, p->wire_len) ? MC_MATCH_YES : MC_MATCH_LATER;
+	return radius_parse(&m, p->data, p->len, p->wire_len) ? MC_MATCH_YES
+							      : MC_MATCH_LATER;
 }
 
 static uint32_t
@@ -317,7 +322,8 @@ radius_subflow(void *ctx, const struct mc_key *key, const struct mc_packet *p)
 }
 
 static void
-fill_ip(struct fields *x, enum field_bit bit, uint8_t to[16], bool has, const uint8_t *v)
+fill_ip(
+    struct fields *x, enum field_bit bit, uint8_t to[16], bool has, const uint8_t *v)
 {
 	struct radius_net n;
 
@@ -348,7 +354,8 @@ fill(struct fields *x, const struct radius_packet *m, uint64_t mark, bool reques
 		if (m->text_len[i] == 0 || (x->present >> (FIELD_TEXTS + i) & 1) != 0)
 			continue;
 		x->present |= UINT64_C(1) << (FIELD_TEXTS + i);
-		radius_string(x->text[i], sizeof(x->text[i]), m->text[i], m->text_len[i]);
+		radius_string(
+		    x->text[i], sizeof(x->text[i]), m->text[i], m->text_len[i]);
 	}
 	if (f->numbers == 0 || (x->present >> FIELD_NUMBERS & f->numbers) != 0)
 		return;
@@ -361,8 +368,8 @@ fill(struct fields *x, const struct radius_packet *m, uint64_t mark, bool reques
 }
 
 static void
-report(const struct mc_flow *f, const struct radius_packet *m, const struct mc_packet *p,
-    uint8_t flags, uint64_t latency_us)
+report(const struct mc_flow *f, const struct radius_packet *m,
+    const struct mc_packet *p, uint8_t flags, uint64_t latency_us)
 {
 	uint8_t buf[MC_REPORT_MAX], *at = buf + sizeof(struct report);
 	struct report r;
@@ -588,7 +595,8 @@ on_access(struct context *x, const struct mc_cloud *c, const struct told *t)
 	a = find_asked(x, &key);
 	if (a == NULL)
 		return;
-	if (t->r.f.code == RADIUS_ACCESS_ACCEPT && take_apart(&q, (*a)->msg, (*a)->len)) {
+	if (t->r.f.code == RADIUS_ACCESS_ACCEPT &&
+	    take_apart(&q, (*a)->msg, (*a)->len)) {
 		struct radius_news n = {.ts_us = t->r.ts_us, .dir = t->r.dir,
 		    .f = &t->r.f, .sender = c->key->addr[!t->r.dir], .nas = &q.r.f,
 		    .user = either(t->text[RADIUS_USER], q.text[RADIUS_USER]),
@@ -604,9 +612,14 @@ on_access(struct context *x, const struct mc_cloud *c, const struct told *t)
 static void
 on_account(struct context *x, const struct mc_cloud *c, const struct told *t)
 {
-	struct radius_news n = {.ts_us = t->r.ts_us, .dir = t->r.dir, .f = &t->r.f,
-	    .sender = c->key->addr[t->r.dir], .nas = &t->r.f, .user = t->text[RADIUS_USER],
-	    .session = t->text[RADIUS_SESSION], .nas_id = t->text[RADIUS_NAS_ID],
+	struct radius_news n = {.ts_us = t->r.ts_us,
+	    .dir = t->r.dir,
+	    .f = &t->r.f,
+	    .sender = c->key->addr[t->r.dir],
+	    .nas = &t->r.f,
+	    .user = t->text[RADIUS_USER],
+	    .session = t->text[RADIUS_SESSION],
+	    .nas_id = t->text[RADIUS_NAS_ID],
 	    .calling = t->text[RADIUS_CALLING]};
 
 	radius_users_account(x->users, c, &n);
@@ -665,7 +678,8 @@ publish(const struct mc_cloud *c, const struct told *t)
 	e.status = f->number[RADIUS_STATUS];
 	if (radius_has(f, RADIUS_STATUS))
 		status = radius_status_name(e.status);
-	snprintf(e.status_name, sizeof(e.status_name), "%s", status != NULL ? status : "");
+	snprintf(
+	    e.status_name, sizeof(e.status_name), "%s", status != NULL ? status : "");
 	e.in_octets = radius_octets(f, RADIUS_IN_OCTETS);
 	e.out_octets = radius_octets(f, RADIUS_OUT_OCTETS);
 	e.latency_us = t->r.latency_us;

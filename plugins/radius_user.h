@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * radius_user.h -- users, their sessions and addresses, as RADIUS tells of them. Control
- * side: it writes user.<name>, user.ip.<addr>, user.net.<prefix>/<len> and publishes
- * user.login and user.logout.
+ * radius_user.h -- users, their sessions and addresses, as RADIUS tells of them.
+ * Control side: it writes user.<name>, user.ip.<addr>, user.net.<prefix>/<len> and
+ * publishes user.login and user.logout.
  *
  * A session is one of (NAS, Acct-Session-Id), or, from an Access-Accept, one that the
- * first accounting of the same user with its address or its station takes over. An address
- * belongs to one session; who had it last told has it. A session ends by its Stop, by its
- * NAS's Accounting-On or -Off, when others have taken all its addresses, or, least
- * recently heard of, for want of room. What has ended is remembered, so that repetitions
- * that come late do not revive it.
+ * first accounting of the same user with its address or its station takes over. An
+ * address belongs to one session; who had it last told has it. A session ends by its
+ * Stop, by its NAS's Accounting-On or -Off, when others have taken all its addresses,
+ * or, least recently heard of, for want of room. What has ended is remembered, so that
+ * repetitions that come late do not revive it.
  *
- * Bounds: so many sessions as radius_users_new() is told and ENDED_MAX ended ones, of some
+ * Bounds: so many sessions as radius_users_new() is told and 4,096 ended ones, of some
  * 500 bytes and their texts (at most 254 each) and RADIUS_NETS + 1 addresses. A packet
  * costs a few look-ups, On and Off a step per session of the NAS.
  */
@@ -24,12 +24,13 @@
 
 struct radius_users;
 
-/* What a packet says, and of an Access-Accept also what it was asked. Texts: "" none. */
+/* What a packet says, and of an Access-Accept also what it was asked. Texts: ""
+ * none. */
 struct radius_news {
 	uint64_t ts_us;
 	unsigned dir;		     /* of the packet in its flow */
 	const struct radius_facts *f;
-	const uint8_t *sender;	     /* 16 bytes: who asked; the NAS if it does not say */
+	const uint8_t *sender; /* 16 bytes: who asked; the NAS if it does not say */
 	const struct radius_facts *nas; /* where the NAS named itself */
 	const char *user, *session, *nas_id, *calling;
 };
@@ -43,8 +44,7 @@ void	 radius_users_accept(struct radius_users *u, const struct mc_cloud *c,
 void	 radius_users_account(struct radius_users *u, const struct mc_cloud *c,
 	     const struct radius_news *n);
 
-/* How many live, and how many were ended for want of room, or of memory. */
-unsigned radius_users_sessions(const struct radius_users *u);
+/* How many sessions and addresses were given up for want of room, or of memory. */
 uint64_t radius_users_evicted(const struct radius_users *u);
 
 extern const char *const radius_channels[];

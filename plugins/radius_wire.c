@@ -96,9 +96,11 @@ take_bytes(bool *has, uint8_t *to, size_t size, const uint8_t *v, size_t len)
 	return true;
 }
 
-/* A prefix: a reserved byte, its length, as many bytes as were thought needed. RFC 3162 §2.3 */
+/* A prefix: a reserved byte, its length, as many bytes as were thought needed. RFC
+ * 3162 §2.3 */
 static bool
-take_net(struct radius_facts *f, enum radius_net_kind kind, const uint8_t *v, size_t len)
+take_net(
+    struct radius_facts *f, enum radius_net_kind kind, const uint8_t *v, size_t len)
 {
 	struct radius_net n = {.len = 128, .kind = (uint8_t)kind};
 	unsigned i;
@@ -211,7 +213,8 @@ radius_parse(struct radius_packet *p, const uint8_t *data, size_t len, size_t wi
 	while (at < end) {
 		const uint8_t *a = data + at;
 
-		if (size - at < 2 || (end - at >= 2 && (a[1] < 2 || a[1] > size - at))) {
+		if (size - at < 2 ||
+		    (end - at >= 2 && (a[1] < 2 || a[1] > size - at))) {
 			p->f.malformed = true;
 			break;
 		}

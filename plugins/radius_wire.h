@@ -3,10 +3,10 @@
  * radius_wire.h -- RADIUS packets (RFC 2865, 2866, 3162, 4818, 5176, 6911): bytes in, a
  * struct out. Pure; no memory but the caller's.
  *
- * A packet costs at most a step per attribute, of which 4,096 bytes hold 2,038; the first
- * length that cannot be ends the reading. Of an attribute that comes several times the
- * first is kept, but for IPv6 addresses and prefixes, of which RADIUS_NETS are. Passwords
- * are not looked at.
+ * A packet costs at most a step per attribute, of which 4,096 bytes hold 2,038; the
+ * first length that cannot be ends the reading. Of an attribute that comes several
+ * times the first is kept, but for IPv6 addresses and prefixes, of which RADIUS_NETS
+ * are. Passwords are not looked at.
  */
 #ifndef MCPROBE_RADIUS_WIRE_H
 #define MCPROBE_RADIUS_WIRE_H
@@ -69,7 +69,8 @@ enum radius_net_kind {
 	RADIUS_DELEGATED_PREFIX,
 };
 
-/* An address or a prefix; what is beyond LEN is zeros. Of an IPv4 address, mapped, 128. */
+/* An address or a prefix; what is beyond LEN is zeros. Of an IPv4 address, mapped,
+ * 128. */
 struct radius_net {
 	uint8_t addr[16];
 	uint8_t len;
@@ -96,9 +97,9 @@ struct radius_packet {
 };
 
 /*
- * Read the packet of LEN captured bytes of WIRE_LEN. False: it has no header, or that of
- * no RADIUS packet, or of one that is longer than the datagram (RFC 2865 §3: it must be
- * discarded). All of P is written. What was not captured is not malformed.
+ * Read the packet of LEN captured bytes of WIRE_LEN. False: it has no header, or that
+ * of no RADIUS packet, or of one that is longer than the datagram (RFC 2865 §3: it must
+ * be discarded). All of P is written. What was not captured is not malformed.
  */
 bool	 radius_parse(struct radius_packet *p, const uint8_t *data, size_t len,
 	     size_t wire_len);
@@ -117,8 +118,8 @@ bool	 radius_is_request(uint8_t code);
 bool	 radius_answers(uint8_t answer, uint8_t request);
 
 /*
- * LEN bytes as a C string in TO (SIZE > LEN, else cut): NULs at the end go, as some send
- * them, others become SUB (0x1a), so that no two names become one. The length.
+ * LEN bytes as a C string in TO (SIZE > LEN, else cut): NULs at the end go, as some
+ * send them, others become SUB (0x1a), so that no two names become one. The length.
  */
 size_t	 radius_string(char *to, size_t size, const uint8_t *bytes, size_t len);
 

@@ -6,7 +6,7 @@ An address is its user's by the key user.ip.<address>, else by the smallest netw
 user.net.<prefix>/<length> around it, as RADIUS gave them out. A line per address (with
 --user per address of the user, or one without any): address, user, since when, session,
 NAS, station, and the bytes the address sent and received of late. An address nobody has has
-a dash. "leaving" says that the last session is over and the user will be forgotten. Session,
+a dash. "leaving" says that the session is over and the user will soon be forgotten. Session,
 NAS and station are those of the user's latest session.
 
 examples:
@@ -91,7 +91,7 @@ def details(nodes: Nodes, found: List[Tuple[str, Optional[str], str]]) -> Iterat
     """What is known of each: address, user, field of the user's hash."""
     keys = {user: user_key(user) for _, user, _ in found if user is not None}
     hashes = nodes.hashes(dict.fromkeys(keys.values()))
-    ends = leaving(nodes, list(hashes))
+    ends = leaving(nodes, [*hashes, *('user.' + field for _, _, field in found if field)])
     counters = nodes.hashes({'ip.' + a for a, _, _ in found}, ('bytesSent', 'bytesRcvd'))
     for address, user, field in found:
         one = {'address': address or None, 'user': user}
@@ -101,7 +101,7 @@ def details(nodes: Nodes, found: List[Tuple[str, Optional[str], str]]) -> Iterat
             one['network'] = field[4:] if field.startswith('net.') else None
             one['since'] = number(fields.get(field))
             one.update((k, fields.get(k)) for k in ('session', 'nas', 'calling'))
-            one['leavingSeconds'] = ends.get(key)
+            one['leavingSeconds'] = ends.get('user.' + field, ends.get(key))
         one.update((k, number(v)) for k, v in counters.get('ip.' + address, {}).items())
         yield {k: v for k, v in one.items() if v is not None or k == 'user'}
 

@@ -8,22 +8,23 @@
 #ifndef MCPROBE_ALIVE_H
 #define MCPROBE_ALIVE_H
 
-#include <mcprobe/plugin.h>
-
 #include "flow.h"
+
+struct mc_plugin;
 
 #define ALIVE_PAGE 512 /* flows of a page at most */
 
 struct alive;
 
-/* A flow as it was when the worker was asked. Its pointers point into itself or are NULL. */
+/* A flow as it was when the worker was asked. Its pointers point into the answer or are
+ * NULL. */
 struct alive_flow {
 	struct flow flow;
 	struct flow_detail detail;
 	struct flow_l7 l7;
 	/* what a plugin has in the record so far; PLUGIN NULL: nothing */
 	const struct mc_plugin *plugin;
-	alignas(16) uint8_t fields[MC_FIELDS_MAX];
+	const void *plugin_fields;
 };
 
 /* What the name of a flow is made of. */

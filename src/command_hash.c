@@ -30,7 +30,7 @@ record_of(const struct call *call)
 	return (struct record){.flow = flow, .ctx = call->c->setup.fields,
 		.dir = (uint8_t)flow_client(flow), .biflow = true,
 		.plugin = call->flow->plugin,
-		.plugin_fields = call->flow->plugin != NULL ? call->flow->fields : NULL};
+		.plugin_fields = call->flow->plugin_fields};
 }
 
 void

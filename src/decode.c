@@ -505,6 +505,15 @@ decode_ip_as(struct cursor *c, unsigned version, const uint8_t *p)
 	return decode_ip(c, p);
 }
 
+/* What the later ones inherit. Out of the way of all the packets that are whole. */
+__attribute__((noinline)) static void
+fragment_first(const struct cursor *c)
+{
+	if (c->d->sub != NULL)
+		c->pkt->sub = c->d->sub(c->d->arg, c->pkt);
+	frag_put(c->d->frag, c->pkt, c->frag_id);
+}
+
 /* Count what is known only now that the flow's layer is chosen. */
 static void
 decode_finish(const struct cursor *c)
@@ -513,10 +522,8 @@ decode_finish(const struct cursor *c)
 
 	if (c->fragment)
 		counter_inc(c->d->counters, COUNTER_FRAGMENTS);
-	if (c->d->sub != NULL && !(pkt->flags & PACKET_FRAG_LATER))
-		pkt->sub = c->d->sub(c->d->arg, pkt);
 	if (pkt->flags & PACKET_FRAG_FIRST && c->d->frag != NULL)
-		frag_put(c->d->frag, pkt, c->frag_id);
+		fragment_first(c);
 	if (pkt->ntunnels > 0)
 		counter_inc(c->d->counters, COUNTER_TUNNELED);
 	if (pkt->payload_len != pkt->payload_wire ||

@@ -16,7 +16,7 @@ struct decode {
 	bool tunnels;		   /* look inside tunnels (--tunnel) */
 	struct frag *frag;	   /* borrowed; NULL: later fragments have ports 0 */
 	struct counters *counters; /* borrowed; gets the INFO counters of decode */
-	/* the sub-flow of a packet that is no later fragment; NULL: there are none */
+	/* the sub-flow of a first fragment, which later ones inherit; NULL: there are none */
 	uint32_t (*sub)(void *arg, const struct packet *);
 	void *arg;
 };

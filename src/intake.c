@@ -50,6 +50,17 @@ intake_samples(struct intake *in)
 	return false;
 }
 
+/* Sub-flows; those of fragments are known. */
+static void
+intake_subs(const struct intake *in, struct packet *pkts, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (!(pkts[i].flags & (PACKET_FRAG_FIRST | PACKET_FRAG_LATER)))
+			pkts[i].sub = in->decode.sub(in->decode.arg, &pkts[i]);
+}
+
 unsigned
 intake_packets(struct intake *in, const struct frame *frames, unsigned n,
     struct packet *pkts)
@@ -72,5 +83,7 @@ intake_packets(struct intake *in, const struct frame *frames, unsigned n,
 		else
 			counter_inc(c, why);
 	}
+	if (in->decode.sub != NULL)
+		intake_subs(in, pkts, m);
 	return m;
 }

@@ -227,14 +227,15 @@ live_pay(struct live *l, uint64_t ns)
 
 /* What a plugin has in the record of F so far. */
 static void
-live_fields(const struct live *l, const struct flow *f, struct alive_flow *to)
+live_fields(const struct live *l, const struct flow *f, struct worker_find *to)
 {
 	const struct mc_plugin *plugin = NULL;
 	const void *fields = NULL;
 
 	if (l->plugins != NULL)
 		fields = plugin_flows_fields(l->plugins, f, &plugin);
-	to->plugin = plugin;
+	to->flow.plugin = plugin;
+	to->flow.plugin_fields = fields != NULL ? to->fields : NULL;
 	if (fields != NULL)
 		memcpy(to->fields, fields, plugin->fields_size);
 }
@@ -249,7 +250,7 @@ live_find(const struct live *l, struct worker_find *q)
 		return;
 	q->flow.flow = *f;
 	q->flow.flow.dpi = NULL;
-	live_fields(l, f, &q->flow);
+	live_fields(l, f, q);
 	if (f->detail != NULL) {
 		q->flow.detail = *f->detail;
 		q->flow.detail.next_free = NULL;

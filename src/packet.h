@@ -76,7 +76,6 @@ struct packet {
 	uint32_t octets;	/* IP total length (IPv6: 40 + payload length) */
 	uint32_t wirelen;	/* of the whole frame */
 	uint32_t seq, ack;	/* TCP */
-	uint32_t sub;		/* sub-flow, 0 unless split */
 	uint16_t flags;		/* enum packet_flag */
 	uint16_t sport, dport;	/* TCP, UDP, UDP-Lite, SCTP, DCCP; 0 else */
 	uint16_t window;	/* TCP, unscaled */
@@ -94,6 +93,7 @@ struct packet {
 	uint8_t ntunnels;   /* tunnels stripped */
 	uint8_t src[16], dst[16]; /* IPv4 mapped (::ffff:a.b.c.d) */
 	uint8_t mac_src[6], mac_dst[6];
+	uint32_t sub; /* sub-flow, 0 unless split */
 	uint32_t mpls[PACKET_MPLS_MAX]; /* 20 bit label, 3 bit TC, 1 bit S: the top 24 bits
 					   of each stack entry as sent, in the low 24 bits */
 	struct tunnel tunnel; /* valid when NTUNNELS > 0 */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * user.c -- users of flows. A question per endpoint: the own tree answers it at once, the
- * cache of the read channel often, a node within --user-wait. What waits stands in one
- * queue, in the order it came; its head leaves when it is answered or its time is up, so
- * nothing waits longer than --user-wait.
+ * user.c -- users of flows. A question per endpoint: the own tree answers it at once,
+ * the cache of the read channel often, a node within --user-wait. What waits stands in
+ * one queue, in the order it came; its head leaves when it is answered or its time is
+ * up, so nothing waits longer than --user-wait.
  *
- * Memory: USERS_WAITING entries of some 250 bytes, and their names. An answer that comes
- * too late finds its entry among those that have left, which count as well.
+ * Memory: USERS_WAITING entries of some 300 bytes, and their names. An answer that
+ * comes too late finds its entry among those that have left, which count as well.
  *
- * What is counted for a user goes to user.<name>, top.user.bytes and top.user.flows. The
- * life of user.<name> is left to who sees the logins.
+ * What is counted for a user goes to user.<name>, top.user.bytes and top.user.flows.
+ * The life of user.<name> is left to who sees the logins.
  */
 #include "user.h"
 
@@ -404,7 +404,8 @@ users_known(struct users *u, const struct flowkey *key, unsigned client)
  * Counting
  */
 static void
-count_l7(struct users *u, struct cloud_key *k, const struct flowdelta *d, uint64_t bytes)
+count_l7(struct users *u, struct cloud_key *k, const struct flowdelta *d,
+    uint64_t bytes)
 {
 	struct flow_l7 l7 = {.master = d->named ? d->master : 0,
 		.app = d->named ? d->app : 0};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * user.h -- whose a flow is: who has the address of its client, or else of its server, as
- * this probe's own sightings of logins say (keys user.ip.*, user.net.*), or as the nodes
- * do, where other probes' sightings are. A record that needs an answer waits for it, in
- * order and for a bounded time; control never does. Control thread.
+ * user.h -- whose a flow is: who has the address of its client, or else of its server,
+ * as this probe's own sightings of logins say (keys user.ip.*, user.net.*), or as the
+ * nodes do, where other probes' sightings are. A record that needs an answer waits for
+ * it, in order and for a bounded time; control never does. Control thread.
  */
 #ifndef MCPROBE_USER_H
 #define MCPROBE_USER_H
@@ -25,7 +25,8 @@ struct dpi_names;
 struct event_base;
 struct users;
 
-/* By endpoint of the flow's key; NULL: not known. FLOW's: the client's, else the server's. */
+/* By endpoint of the flow's key; NULL: not known. FLOW's: the client's, else the
+ * server's. */
 struct user_names {
 	const char *of[2];
 	const char *flow;
@@ -47,7 +48,8 @@ struct users_setup {
 	void *nodes;
 };
 
-/* NULL with the reason in ERR. Records that still wait when it is freed are forgotten. */
+/* NULL with the reason in ERR. Records that still wait when it is freed are not told
+ * of. */
 struct users	*users_new(const struct users_setup *, char *err, size_t errlen);
 void		 users_free(struct users *);
 /* Where records go; before the first users_ended(). */

@@ -248,11 +248,9 @@ static void
 worker_packet(struct worker *w, const struct packet *pkt, const struct flowkey *key,
     uint64_t hash, unsigned dir)
 {
-	struct flow *f;
+	struct flow *f = flowtable_packet(w->table, pkt, key, hash, dir);
 
-	if (w->plugins != NULL)
-		plugin_flows_clock(w->plugins, pkt->ts_us);
-	f = flowtable_packet(w->table, pkt, key, hash, dir); /* plugins see it there */
+	/* plugins saw the packet there */
 	if (f == NULL) {
 		counter_inc(&w->counters, COUNTER_DROP_NO_ROOM);
 		return;
@@ -270,6 +268,7 @@ worker_packet(struct worker *w, const struct packet *pkt, const struct flowkey *
 static void
 worker_packets(struct worker *w, const struct packet *pkts, unsigned n)
 {
+	struct plugin_flows *plugins = w->plugins;
 	struct flowkey key[CAPTURE_BATCH];
 	uint64_t hash[CAPTURE_BATCH];
 	unsigned dir[CAPTURE_BATCH], i;
@@ -278,8 +277,11 @@ worker_packets(struct worker *w, const struct packet *pkts, unsigned n)
 		dir[i] = flowtable_prepare(w->table, &pkts[i], &key[i], &hash[i]);
 	for (i = 0; i < n; i++)
 		flowtable_fetch(w->table, hash[i]);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (plugins != NULL)
+			plugin_flows_clock(plugins, pkts[i].ts_us);
 		worker_packet(w, &pkts[i], &key[i], hash[i], dir[i]);
+	}
 }
 
 /* No packet says so, but it is NOW_US. */

@@ -8,7 +8,10 @@
 #ifndef MCPROBE_WORKER_H
 #define MCPROBE_WORKER_H
 
+#include <mcprobe/plugin.h>
+
 #include <pthread.h>
+#include <stdalign.h>
 
 #include "alive.h"
 #include "capture.h"
@@ -43,6 +46,7 @@ struct worker_find {
 	struct flowkey key;
 	bool found;
 	struct alive_flow flow; /* if FOUND */
+	alignas(16) uint8_t fields[MC_FIELDS_MAX]; /* of a plugin: FLOW points here */
 };
 
 /* Names of the flows from slot SLOT on. */

@@ -382,7 +382,7 @@ test_top(void **state)
 	expect(&r, "TOP dns.domain queries 5", "[]");
 	expect(&r, "TOP ip bytes x", "-ERR value is not an integer or out of range");
 	expect(&r, "TOP ip queries 5", "-ERR TOP knows ip bytes, ip flows, proto bytes, proto "
-				       "flows, dns.domain queries");
+				       "flows, dns.domain queries, user bytes, user flows");
 	ask(&r, "HELLO 3");
 	expect(&r, "TOP ip bytes 1", "[[\"192.0.2.1\", ,750]]");
 	rig_close(&r);

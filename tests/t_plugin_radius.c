@@ -56,7 +56,8 @@ text(struct pkt *p, uint8_t type, const char *s)
 static void
 num(struct pkt *p, uint8_t type, uint32_t v)
 {
-	uint8_t b[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
+	uint8_t b[4] = {
+	    (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
 
 	attr(p, type, b, 4);
 }
@@ -186,7 +187,8 @@ counter(const struct bench *b, const char *name)
 static void
 test_parse(void **unused)
 {
-	static const uint8_t vendor[] = {0, 0, 0x28, 0xaf, 1, 5, '2', '6', '2', 20, 4, '3', '5'};
+	static const uint8_t vendor[] = {
+	    0, 0, 0x28, 0xaf, 1, 5, '2', '6', '2', 20, 4, '3', '5'};
 	struct pkt p = pkt(RADIUS_ACCOUNTING_REQUEST, 7, 1);
 	struct radius_packet m;
 	char t[RADIUS_NET_TEXT];
@@ -231,10 +233,20 @@ test_malformed(void **unused)
 		uint8_t bytes[8];
 		size_t n;
 	} bad[] = {
-	    {{44, 0}, 2}, {{44, 1}, 2}, {{44, 2}, 2}, {{44, 9, 'x'}, 3}, {{44}, 1},
-	    {{42, 5, 1, 2, 3}, 5}, {{8, 3, 1}, 3}, {{97, 4, 0, 129}, 4}, {{97, 3, 0}, 3},
-	    {{168, 4, 1, 2}, 4}, {{26, 3, 1}, 3}, {{26, 8, 0, 0, 0x28, 0xaf, 1, 9}, 8},
-	    {{26, 8, 0, 0, 0x28, 0xaf, 1, 0}, 8}, {{26, 7, 0, 0, 0x28, 0xaf, 1}, 7},
+	    {{44, 0}, 2},
+	    {{44, 1}, 2},
+	    {{44, 2}, 2},
+	    {{44, 9, 'x'}, 3},
+	    {{44}, 1},
+	    {{42, 5, 1, 2, 3}, 5},
+	    {{8, 3, 1}, 3},
+	    {{97, 4, 0, 129}, 4},
+	    {{97, 3, 0}, 3},
+	    {{168, 4, 1, 2}, 4},
+	    {{26, 3, 1}, 3},
+	    {{26, 8, 0, 0, 0x28, 0xaf, 1, 9}, 8},
+	    {{26, 8, 0, 0, 0x28, 0xaf, 1, 0}, 8},
+	    {{26, 7, 0, 0, 0x28, 0xaf, 1}, 7},
 	};
 	struct radius_packet m;
 	unsigned i;
@@ -258,8 +270,8 @@ test_malformed(void **unused)
 	}
 }
 
-/* What was not captured is not malformed; padding is no attribute; others' packets are no
- * packets. */
+/* What was not captured is not malformed; padding is no attribute; others' packets
+ * are no packets. */
 static void
 test_sizes(void **unused)
 {
@@ -316,12 +328,14 @@ test_events(void **unused)
 	grant(&b, "bob", "02-00-00-00-00-01", "10.0.0.5");
 	e = b.r->events;
 	assert_int_equal(count(&b, "radius"), 2);
-	assert_true(has(e, "\"src\":\"192.0.2.1\",\"sport\":20000,\"dst\":\"192.0.2.10\","
-			   "\"dport\":1812,\"code\":1,\"id\":0,\"user\":\"bob\","
-			   "\"calling\":\"02-00-00-00-00-01\",\"nasIp\":\"192.0.2.1\"}"));
-	assert_true(has(e, "\"src\":\"192.0.2.10\",\"sport\":1812,\"dst\":\"192.0.2.1\","
-			   "\"dport\":20000,\"code\":2,\"id\":0,\"framedIp\":\"10.0.0.5\","
-			   "\"latencyUs\":1000000}"));
+	assert_true(
+	    has(e, "\"src\":\"192.0.2.1\",\"sport\":20000,\"dst\":\"192.0.2.10\","
+		   "\"dport\":1812,\"code\":1,\"id\":0,\"user\":\"bob\","
+		   "\"calling\":\"02-00-00-00-00-01\",\"nasIp\":\"192.0.2.1\"}"));
+	assert_true(
+	    has(e, "\"src\":\"192.0.2.10\",\"sport\":1812,\"dst\":\"192.0.2.1\","
+		   "\"dport\":20000,\"code\":2,\"id\":0,\"framedIp\":\"10.0.0.5\","
+		   "\"latencyUs\":1000000}"));
 	assert_false(has(e, "secret"));
 	assert_false(has(e, "somebody"));
 	rig_close(b.r);
@@ -344,7 +358,8 @@ test_repetitions(void **unused)
 	assert_int_equal(rig_lines(b.r->events, "latencyUs"), 1);
 	assert_int_equal(rig_lines(b.r->events, "\"latencyUs\":1000500"), 1);
 	assert_int_equal(counter(&b, "repeated"), 2);
-	/* the Stop, then the Start again: as it was, and with its delay and another id */
+	/* the Stop, then the Start again: as it was, and with its delay and another
+	 * id */
 	say(&b, RADIUS_STOP, "bob", "s1", "10.0.0.5");
 	send_acct(&b, &p);
 	p = acct(&b, RADIUS_START, "bob", "s1", "10.0.0.5");
@@ -426,7 +441,8 @@ test_fields(void **unused)
 	attr(&p, 26, vendor, sizeof(vendor));
 	send_acct(&b, &p);
 	rig_send(b.acct, 1, b.now, a.b, a.n);
-	say(&b, RADIUS_STOP, "eve", "s2", "10.0.0.6"); /* not of the first transaction */
+	say(&b, RADIUS_STOP, "eve", "s2",
+	    "10.0.0.6"); /* not of the first transaction */
 	assert_int_equal(*(const uint8_t *)field(b.acct, 240), 4);
 	assert_int_equal(*(const uint8_t *)field(b.acct, 241), 5);
 	assert_string_equal(field(b.acct, 242), "bob");
@@ -498,8 +514,9 @@ test_login_logout(void **unused)
 	assert_true(has(b.r->ops, "persist user.ip.10.0.0.5\n"));
 	assert_false(has(b.r->ops, "expire"));
 	assert_int_equal(count(&b, "user.login"), 3);
-	assert_true(has(b.r->events, "\"user\":\"bob\",\"ip\":\"10.0.0.5\",\"session\":\"s1\","
-				     "\"nas\":\"192.0.2.1\",\"calling\":\"02-01\"}"));
+	assert_true(
+	    has(b.r->events, "\"user\":\"bob\",\"ip\":\"10.0.0.5\",\"session\":\"s1\","
+			     "\"nas\":\"192.0.2.1\",\"calling\":\"02-01\"}"));
 	rig_forget(b.r);
 	p = acct(&b, RADIUS_STOP, NULL, "s1", NULL); /* who it is, the session knows */
 	num(&p, 42, 100);
@@ -512,8 +529,10 @@ test_login_logout(void **unused)
 	assert_true(has(b.r->ops, "expire user.net.2001:db8:7::/64 60 if bob\n"));
 	assert_true(has(b.r->ops, "expire user.bob 60\n"));
 	assert_int_equal(count(&b, "user.logout"), 3);
-	assert_int_equal(rig_lines(b.r->events, "\"inOctets\":100,\"outOctets\":4294967496,"
-						"\"seconds\":33}"), 3);
+	assert_int_equal(
+	    rig_lines(b.r->events, "\"inOctets\":100,\"outOctets\":4294967496,"
+				   "\"seconds\":33}"),
+	    3);
 	rig_forget(b.r);
 	say(&b, RADIUS_START, "bob", "s2", "10.0.0.5"); /* within the grace */
 	assert_true(has(b.r->ops, "persist user.bob\n"));
@@ -538,7 +557,8 @@ test_several_sessions(void **unused)
 	rig_close(b.r);
 }
 
-/* An address goes to its new user at once; what the old one's session says later is late. */
+/* An address goes to its new user at once; what the old one's session says later is
+ * late. */
 static void
 test_takeover(void **unused)
 {
@@ -552,7 +572,8 @@ test_takeover(void **unused)
 	assert_null(rig_value(b.r, "user.bob", "ip.10.0.0.5"));
 	assert_true(has(b.r->ops, "expire user.bob 60\n"));
 	assert_false(has(b.r->ops, "expire user.ip"));
-	assert_true(rig_lines(b.r->events, "\"user\":\"bob\",\"ip\":\"10.0.0.5\"") == 1);
+	assert_true(
+	    rig_lines(b.r->events, "\"user\":\"bob\",\"ip\":\"10.0.0.5\"") == 1);
 	assert_int_equal(count(&b, "user.logout"), 1);
 	assert_int_equal(count(&b, "user.login"), 1);
 	rig_forget(b.r);
@@ -623,7 +644,8 @@ static void
 test_accept_names(void **unused)
 {
 	struct bench b = bench();
-	struct pkt q = pkt(RADIUS_ACCESS_REQUEST, 5, 1), a = pkt(RADIUS_ACCESS_ACCEPT, 5, 2);
+	struct pkt q = pkt(RADIUS_ACCESS_REQUEST, 5, 1),
+		   a = pkt(RADIUS_ACCESS_ACCEPT, 5, 2);
 	struct pkt r = pkt(RADIUS_ACCESS_REJECT, 6, 2);
 
 	(void)unused;
@@ -820,8 +842,8 @@ test_any_order(void **unused)
 		if (n / 65536 % 5 == 0) {
 			grant(&b, user, session, addr);
 		} else {
-			p = acct(&b, n % 997 == 0 ? 8 : status[n / 4096 % 7], user, session,
-			    n / 65536 % 5 == 1 ? NULL : addr);
+			p = acct(&b, n % 997 == 0 ? 8 : status[n / 4096 % 7], user,
+			    session, n / 65536 % 5 == 1 ? NULL : addr);
 			if (n / 65536 % 5 == 2)
 				num(&p, 41, n % 7);
 			text(&p, 31, session);

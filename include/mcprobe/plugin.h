@@ -349,13 +349,13 @@ mc_cloud_wanted(const struct mc_cloud *c, const char *channel)
 /*
  * Publish VALUES, read by ROWS (N of them), as an event of TS_US. The host adds what all
  * events have: v, probe, ts, proto, src, sport, dst, dport (of the flow, sent by endpoint
- * DIR), vlan, user.
+ * SENT_BY), vlan, user.
  */
 static inline void
 mc_cloud_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_us,
-    unsigned endpoint, const struct mc_row *rows, unsigned nrows, const void *values)
+    unsigned sent_by, const struct mc_row *rows, unsigned nrows, const void *values)
 {
-	c->host->publish(c, channel, ts_us, endpoint, rows, nrows, values);
+	c->host->publish(c, channel, ts_us, sent_by, rows, nrows, values);
 }
 
 #endif

@@ -123,7 +123,8 @@ class Published:
                           ('server', event.get('dst'))):
             to = self.of(group, of)
             add(to, more)
-            to['latencyUsMax'] = max(to.get('latencyUsMax', 0), whole(latency))
+            if latency is not None:
+                to['latencyUsMax'] = max(to.get('latencyUsMax', 0), whole(latency))
 
 
 def whole(value: Any) -> int:
@@ -195,8 +196,10 @@ class Shown:
         self.unanswered = sum(r.get(UNANSWERED) for r in servers)
         answered = sum(min(r.get('replies'), r.queries) for r in servers)
         self.latency = sum(r.get('latencyUsSum') for r in servers) / answered if answered else None
-        self.rows = {g: sorted(found, key=lambda r: (-(r.rate or 0) * args.rates, -r.queries, r.name))
-                     [:args.n] for g, found in rows.items()}
+
+        def order(r):
+            return -(r.rate or 0) * args.rates, -r.queries, r.name
+        self.rows = {g: sorted(found, key=order)[:args.n] for g, found in rows.items()}
 
     def share(self, group: str, row: Row) -> Optional[float]:
         total = self.replies if group == 'rcode' else self.queries

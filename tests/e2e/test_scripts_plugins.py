@@ -14,7 +14,7 @@ import time
 import pytest
 
 from conftest import SLOW, Running, free_port
-from scripts_run import app, command, inside, listening, until, ENV, EVIL, FORBIDDEN, Probe, SCRIPTS
+from scripts_run import app, command, inside, until, ENV, EVIL, FORBIDDEN, Probe, SCRIPTS
 from scripts_run import live, node, nodes, probe_server  # noqa: F401 fixtures
 import alert_url
 import dns_watch

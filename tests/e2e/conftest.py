@@ -87,7 +87,7 @@ class Summary(dict):
 
     def check(self):
         """Nothing is lost silently: what came in is in flows or in a drop_ counter."""
-        drops = sum(n for k, n in self.items() if COUNTERS[k] == 'DROP')
+        drops = sum(n for k, n in self.items() if COUNTERS.get(k) == 'DROP')
         assert self['packets'] == self['flow_packets'] + drops, dict(self)
         return self
 

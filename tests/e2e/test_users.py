@@ -156,7 +156,8 @@ def test_events(captures, server, tmp_path):
 
 def test_own_sightings(captures, serve):
     """One probe, no node: what it reads itself; TOP."""
-    p = serve('-i', captures('radius,dns,http'), '--stay', '--no-dpi', '-T', USER).listening()
+    p = serve('-i', captures('radius,dns,http'), '--stay', '--no-dpi', '-T', USER,
+              '--plugin', 'radius').listening()
     with p.client() as c:
         user = WHERE['192.168.10.11']
         wait_until(lambda: c.execute_command('WHO', '192.168.10.11') == user, 10)

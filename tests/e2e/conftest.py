@@ -42,6 +42,9 @@ def rows(path, macro):
 
 
 COUNTERS = {name: kind for _, name, kind in rows('counters.def', 'COUNTER')}
+for plugin in 'dns', 'http', 'radius':  # theirs are shown as <plugin>_<name>
+    table = re.search(r'struct mc_counter \w+\[\w*\] = \{(.*?)\n\};', (REPO / 'plugins' / (plugin + '.c')).read_text(), re.S)
+    COUNTERS.update({plugin + '_' + name: 'INFO' for name in re.findall(r'\{"([a-z0-9_]+)",', table[1])})
 OPTIONS = [name for _, name, _ in rows('options.def', 'OPTION')]
 
 

@@ -25,7 +25,7 @@ from cloud import (Served, T, Tree, counters, flow_name, info_text, lines_of, re
                    same, serve, server, totals, wait_until)
 from conftest import COUNTERS, FOREVER, PROBE, SLOW
 
-ERROR = re.compile(r'\bERR\b|[Ee]rror|WRONGTYPE|NOAUTH|[Uu]nknown (command|sub)|failed|WARNING|Could not')
+ERROR = re.compile(r'\bERR\b|(?<!http\.)[Ee]rror|WRONGTYPE|NOAUTH|[Uu]nknown (command|sub)|failed|WARNING|Could not')
 
 
 class Office:

@@ -276,14 +276,14 @@ template_has(const struct template *t, const struct plugin *p, bool asked)
 	return false;
 }
 
-/* Do its events go to nodes or a file? */
+/* Do its events go anywhere but to clients? */
 static bool
 publishes(const struct config *c, const struct plugin *p)
 {
 	const char *const *channel = p->mc->channels;
 
-	if (c->events == NULL && c->redis.n == 0 && c->sentinel_master == NULL)
-		return false;
+	if (c->events == NULL)
+		return false; /* nodes come with the keys */
 	for (; channel != NULL && *channel != NULL; channel++)
 		if (events_named((const char *const *)c->publish.v, c->publish.n, *channel,
 			strlen(*channel)))
@@ -298,7 +298,7 @@ has_use(const struct config *c, const struct template *t, const struct plugin *p
 		return true;
 	if (c->plugins.n > 0 || p->object != NULL)
 		return false;
-	return publishes(c, p);
+	return config_has_cloud(c) || publishes(c, p);
 }
 
 /* --split LIST */

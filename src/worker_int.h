@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * worker_int.h -- what the files of the worker room share: worker.c (the thread, and
- * its making) and worker_control.c (what control calls). Nobody else includes it.
+ * its making), worker_plugin.c and worker_control.c (what control calls). Nobody else includes it.
  */
 #ifndef MCPROBE_WORKER_INT_H
 #define MCPROBE_WORKER_INT_H
@@ -46,5 +46,10 @@ struct worker {
 	uint64_t clock_us;
 	uint32_t alive;
 };
+
+/* worker_plugin.c: the plugins of SETUP, which see packets from then on; when the table and
+ * what reads frames are made. 0, or -1 with the reason in ERR. */
+int	 worker_make_plugins(struct worker *, const struct worker_setup *, char *err,
+	     size_t errlen);
 
 #endif

@@ -363,8 +363,9 @@ def hashes(client, pattern):
 
 
 def totals(client, pattern='ip.*'):
-    """{key: {field: number}} of the fields that are sums; those that are 0 left out."""
-    return {key: sums(fields) for key, fields in hashes(client, pattern).items()}
+    """{key: {field: number}} of the fields that are sums; those that are 0 left out. A key may have none: a host
+    that was only named in a DNS answer."""
+    return {key: n for key, n in ((key, sums(fields)) for key, fields in hashes(client, pattern).items()) if n}
 
 
 def sums(fields):

@@ -27,6 +27,8 @@
  * and what names addresses have: dns.cache.<addr>, ip.<addr> name. These are learned of
  * answers that were asked for, and of mDNS; an answer that nobody asked for proves
  * nothing.
+ *
+ * Longer than 800 lines: both sides of one plugin, which share its report.
  */
 #include <mcprobe/plugin.h>
 

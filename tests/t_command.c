@@ -2,6 +2,7 @@
 /*
  * t_command.c -- requests from the outside: connection, checks, MULTI, channels, INFO,
  * CONFIG, COMMAND; and anything at all.
+ * Longer than 800 lines: clients ask for as many things.
  */
 #include "command_rig.h"
 

@@ -4,6 +4,7 @@
  * too long, every truncation of a message. Then transactions, fed to the plugin by the
  * rig: what is paired with what, what is reported when, keys and fields, over UDP and
  * over TCP however it is cut.
+ * Longer than 800 lines: the protocol has as many cases.
  */
 #include <setjmp.h>
 #include <stdarg.h>

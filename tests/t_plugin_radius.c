@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * t_plugin_radius.c -- the plugin radius: packets, pairs, records, users and sessions.
+ * Longer than 800 lines: sessions have as many stories.
  */
 #include "plugin_rig.h"
 #include "radius_user.h"

@@ -496,11 +496,12 @@ listen_open(
 			rc = listen_address(s, spec, why, sizeof(why));
 		if (rc == 0)
 			continue;
-		if (!setup->optional || errno != EADDRINUSE) {
+		if (!setup->optional) {
 			snprintf(err, errlen, "cannot listen at %s: %s", spec, why);
 			return -1;
 		}
-		log_info("Redis clients are not answered: %s is in use", spec);
+		log_warn("cannot listen at %s: %s; Redis clients are not answered there", spec,
+		    why);
 	}
 	if (listen_addresses(s) < 0) {
 		snprintf(err, errlen, "no memory");

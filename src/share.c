@@ -379,9 +379,6 @@ share_make_server(struct share *s, char *err, size_t errlen)
 	server_on_interest(s->server, share_interest, s);
 	if (*server_addresses(s->server) != '\0')
 		log_info("Redis clients are answered at %s", server_addresses(s->server));
-	else
-		log_warn("%s is in use: no Redis clients are answered; --resp sets another",
-		    c->resp.v[0]);
 	return 0;
 }
 

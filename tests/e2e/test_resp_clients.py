@@ -701,7 +701,7 @@ def test_default_port_twice(captures, tmp_path):
         for p in (one, two):
             p.send_signal(signal.SIGTERM)
             assert p.wait(10) == 0
-        assert re.search(r'(?i)6380.*in use|in use.*6380', logs[1].read_text())
+        assert re.search(r'(?i)6380.*in use', logs[1].read_text())
         assert not re.search(r'(?i)in use', logs[0].read_text())
         # A port that was asked for is another matter.
         begin()

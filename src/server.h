@@ -28,7 +28,7 @@ struct strlist;
 struct server_setup {
 	struct event_base *base;
 	const struct strlist *listen; /* "[ADDR:]PORT" or "unix:PATH"; borrowed */
-	bool optional;		      /* what cannot be had is no error (the default one) */
+	bool optional;		      /* an address that cannot be had is no error (the default) */
 	const char *password;	      /* NULL: none; then only loopback and unix may come in */
 	struct counters *counters;
 	struct commands *commands; /* borrowed */

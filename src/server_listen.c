@@ -496,7 +496,9 @@ listen_open(
 			rc = listen_address(s, spec, why, sizeof(why));
 		if (rc == 0)
 			continue;
-		if (!setup->optional) {
+		/* in use, or there is no such address (yet), as where lo is down */
+		if (!setup->optional ||
+		    (errno != EADDRINUSE && errno != EADDRNOTAVAIL)) {
 			snprintf(err, errlen, "cannot listen at %s: %s", spec, why);
 			return -1;
 		}

@@ -3,8 +3,9 @@
  * share.c -- wires the rooms of the MicroCloud to each other and to the workers. Owns
  * them all; none of them knows another but through what is handed over here.
  *
- *	workers -> deltas, ended flows -> cloud -> nodes
- *	                              \-> event -> subscribers, nodes, --events
+ *	workers -> deltas, ended flows -> user -> cloud -> nodes
+ *	        -> plugins' reports -----------> cloud, event
+ *	        -> new and ended flows --------> event -> subscribers, nodes, --events
  *	clients -> server -> commands -> cloud, alive -> workers
  */
 #include "share.h"

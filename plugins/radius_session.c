@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #define ENDED_MAX 4096
+#define LEFT_MAX  4096
 #define HOLDS_MAX (RADIUS_NETS + 1)
 
 /* What login and logout are made of. */
@@ -155,6 +156,46 @@ radius_find_hold(const struct radius_users *u, const struct radius_net *n)
 			return (struct hold *)l;
 	return NULL;
 }
+static struct left *
+find_left(const struct radius_users *u, const struct radius_net *n)
+{
+	uint64_t hash = hash_net(u, n);
+	struct link *l;
+
+	for (l = first(&u->lefts, hash); l != NULL; l = same(l->next, hash))
+		if (same_net(&((struct left *)l)->net, n))
+			return (struct left *)l;
+	return NULL;
+}
+static void
+drop_left(struct radius_users *u, struct left *l)
+{
+	if (l == NULL)
+		return;
+	table_remove(&u->lefts, &l->link);
+	TAILQ_REMOVE(&u->left, l, next);
+	u->nleft--;
+	free(l);
+}
+static void
+note_left(struct radius_users *u, const struct radius_net *net, uint64_t told_us,
+    uint64_t at_us)
+{
+	struct left *l;
+
+	drop_left(u, find_left(u, net));
+	if (u->nleft >= LEFT_MAX)
+		drop_left(u, TAILQ_FIRST(&u->left));
+	l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return; /* what is late will be believed */
+	l->net = *net;
+	l->told_us = told_us;
+	l->at_us = at_us;
+	table_add(&u->lefts, &l->link, hash_net(u, net));
+	TAILQ_INSERT_TAIL(&u->left, l, next);
+	u->nleft++;
+}
 static uint64_t
 hash_key(const struct radius_users *u, const uint8_t nas[16], const char *nas_id,
     const char *id)
@@ -228,14 +269,15 @@ net_key(const struct radius_net *net, char *field, char *id, size_t *idlen)
 }
 static void
 keys_of_login(const struct mc_cloud *c, const struct session *s,
-    const struct radius_net *net)
+    const struct radius_net *net, uint64_t since_us)
 {
 	const char *user = s->user->name;
 	char field[RADIUS_NET_TEXT + 4], id[RADIUS_NET_TEXT], since[24];
 	size_t len = strlen(user), idlen;
 	enum mc_tree tree = net_key(net, field, id, &idlen);
-	int n = snprintf(since, sizeof(since), "%" PRIu64, s->since_us / 1000000);
+	int n = snprintf(since, sizeof(since), "%" PRIu64, since_us / 1000000);
 
+	mc_user_login(c, user, net->addr, net->len, since_us);
 	mc_cloud_set(c, MC_TREE_USER, user, len, field, since, (size_t)n);
 	mc_cloud_persist(c, MC_TREE_USER, user, len);
 	mc_cloud_set(c, tree, id, idlen, NULL, user, len);
@@ -258,17 +300,33 @@ radius_session_keys(const struct mc_cloud *c, const struct session *s)
 		    strlen(s->calling));
 	mc_cloud_persist(c, MC_TREE_USER, user, len);
 }
-void
-radius_logout_keys(const struct radius_users *u, const struct mc_cloud *c,
-    const char *user, const struct radius_net *net, bool key)
+/* NET is USER's no more. KEY: unless it is another's meanwhile, its key goes too. */
+static void
+keys_of_logout(const struct radius_users *u, const struct mc_cloud *c, const char *user,
+    const struct radius_net *net, bool key, uint64_t at_us)
 {
 	char field[RADIUS_NET_TEXT + 4], id[RADIUS_NET_TEXT];
 	size_t len = strlen(user), idlen;
 	enum mc_tree tree = net_key(net, field, id, &idlen);
 
+	mc_user_logout(c, user, net->addr, net->len, at_us);
 	mc_cloud_unset(c, MC_TREE_USER, user, len, field);
 	if (key)
 		mc_cloud_expire_after(c, tree, id, idlen, u->grace_s, user, len);
+}
+void
+radius_leave(struct radius_users *u, const struct mc_cloud *c, const char *user,
+    const struct radius_net *net, const struct radius_news *n, uint64_t at_us)
+{
+	keys_of_logout(u, c, user, net, true, at_us);
+	note_left(u, net, n->ts_us, at_us);
+}
+void
+radius_had(const struct mc_cloud *c, const char *user, const struct radius_net *net,
+    uint64_t since_us, uint64_t at_us)
+{
+	mc_user_login(c, user, net->addr, net->len, since_us);
+	mc_user_logout(c, user, net->addr, net->len, at_us);
 }
 static void
 drop_hold(struct radius_users *u, struct hold *h)
@@ -332,7 +390,7 @@ radius_end(struct radius_users *u, const struct mc_cloud *c, struct session *s,
 		struct radius_net net = s->holds->net;
 
 		drop_hold(u, s->holds);
-		radius_logout_keys(u, c, s->user->name, &net, true);
+		radius_leave(u, c, s->user->name, &net, n, at_us);
 		radius_user_event(c, false, s, &net, s->user->name, n);
 	}
 	leave(u, c, s);
@@ -364,20 +422,21 @@ is_v4(const struct radius_net *n)
 
 	return n->len == 128 && memcmp(n->addr, mapped, 12) == 0;
 }
-/* A session has one IPv4 address: another replaces it. */
-static void
+/* A session has one IPv4 address: another replaces it. Was there one? */
+static bool
 drop_other_v4(struct radius_users *u, const struct mc_cloud *c, struct session *s,
-    const struct radius_net *net, const struct radius_news *n)
+    const struct radius_net *net, const struct radius_news *n, uint64_t at_us)
 {
 	struct hold *h;
 
 	for (h = s->holds; h != NULL && !is_v4(&h->net); h = h->next)
 		continue;
 	if (h == NULL || same_net(&h->net, net))
-		return;
-	radius_logout_keys(u, c, s->user->name, &h->net, true);
+		return false;
+	radius_leave(u, c, s->user->name, &h->net, n, at_us);
 	radius_user_event(c, false, s, &h->net, s->user->name, n);
 	drop_hold(u, h);
+	return true;
 }
 /* NET is taken from the session that has it, by one of USER. Was it the user's
  * before? */
@@ -390,7 +449,7 @@ take_away(struct radius_users *u, const struct mc_cloud *c, struct hold *h,
 	bool mine = s->user == user;
 
 	if (!mine) {
-		radius_logout_keys(u, c, s->user->name, &net, false);
+		keys_of_logout(u, c, s->user->name, &net, false, at_us);
 		radius_user_event(c, false, s, &net, s->user->name, n);
 	}
 	drop_hold(u, h);
@@ -398,32 +457,69 @@ take_away(struct radius_users *u, const struct mc_cloud *c, struct hold *h,
 		radius_end(u, c, s, n, at_us);
 	return mine;
 }
+/*
+ * Two workers may tell in another order than the packets came. Has one that came after N
+ * said whose NET is, or that nobody has it? Then S had it, until OLD's user came or it was
+ * left, if that was not before.
+ */
+static bool
+is_late(const struct radius_users *u, const struct mc_cloud *c, const struct session *s,
+    const struct hold *old, const struct radius_net *net, const struct radius_news *n)
+{
+	const struct left *left;
+
+	if (old != NULL) {
+		if (n->ts_us >= old->told_us)
+			return false;
+		if (s->since_us < old->told_us)
+			radius_had(c, s->user->name, net, s->since_us, old->told_us);
+		return true;
+	}
+	left = find_left(u, net);
+	if (left == NULL || n->ts_us >= left->told_us)
+		return false;
+	if (s->since_us < left->at_us)
+		radius_had(c, s->user->name, net, s->since_us, left->at_us);
+	return true;
+}
 /* S has NET. */
 void
 radius_give(struct radius_users *u, const struct mc_cloud *c, struct session *s,
     const struct radius_net *net, const struct radius_news *n, uint64_t at_us)
 {
 	struct hold *h, *old;
-	bool had = false;
+	bool had = false, now = false;
 
-	if (!radius_is_usable(net) ||
-	    ((old = radius_find_hold(u, net)) != NULL && old->s == s))
+	if (!radius_is_usable(net))
+		return;
+	old = radius_find_hold(u, net);
+	if (old != NULL && old->s == s) {
+		if (n->ts_us > old->told_us)
+			old->told_us = n->ts_us;
+		return;
+	}
+	if (is_late(u, c, s, old, net, n))
 		return;
 	if (is_v4(net))
-		drop_other_v4(u, c, s, net, n);
+		now = drop_other_v4(u, c, s, net, n, at_us);
 	if (s->nholds >= HOLDS_MAX || (h = calloc(1, sizeof(*h))) == NULL) {
 		u->evicted++;
 		return;
 	}
-	if (old != NULL)
+	if (old != NULL) {
 		had = take_away(u, c, old, s->user, n, at_us);
+		now |= !had;
+	}
+	drop_left(u, find_left(u, net));
 	h->net = *net;
 	h->s = s;
+	h->told_us = n->ts_us;
 	h->next = s->holds;
 	s->holds = h;
 	s->nholds++;
 	table_add(&u->holds, &h->link, hash_net(u, net));
-	keys_of_login(c, s, net);
+	/* what it has from the start it has since then; not what another had */
+	keys_of_login(c, s, net, now ? at_us : s->since_us);
 	if (!had)
 		radius_user_event(c, true, s, net, s->user->name, n);
 }
@@ -462,6 +558,31 @@ join(struct radius_users *u, struct session *s, const char *name)
 	TAILQ_INSERT_TAIL(&u->living, s, used);
 	u->nliving++;
 	return 0;
+}
+void
+radius_ended(struct radius_users *u, const struct radius_news *n, const uint8_t nas[16],
+    uint64_t at_us)
+{
+	struct session *s;
+
+	if (radius_find_session(u, nas, n->nas_id, n->session) != NULL ||
+	    (s = calloc(1, sizeof(*s))) == NULL)
+		return;
+	s->id = strdup(n->session);
+	s->nas_id = strdup(n->nas_id);
+	if (s->id == NULL || s->nas_id == NULL) {
+		free(s->id);
+		free(s->nas_id);
+		free(s);
+		return;
+	}
+	memcpy(s->nas_addr, nas, 16);
+	s->heard_us = at_us;
+	TAILQ_INSERT_TAIL(&u->ended, s, used);
+	u->nended++;
+	table_add(&u->keys, &s->link, hash_key(u, nas, s->nas_id, s->id));
+	if (u->nended > ENDED_MAX)
+		radius_forget(u, TAILQ_FIRST(&u->ended));
 }
 static void
 evict(struct radius_users *u, const struct mc_cloud *c, const struct radius_news *n)
@@ -559,6 +680,7 @@ radius_users_new(uint64_t grace_us, unsigned max_sessions)
 		return NULL;
 	TAILQ_INIT(&u->living);
 	TAILQ_INIT(&u->ended);
+	TAILQ_INIT(&u->left);
 	u->max = max_sessions;
 	u->grace_s = grace_us / 1000000 < UINT32_MAX ? (uint32_t)(grace_us / 1000000) :
 						       UINT32_MAX;
@@ -568,7 +690,8 @@ radius_users_new(uint64_t grace_us, unsigned max_sessions)
 	if (table_init(&u->users, max_sessions) == -1 ||
 	    table_init(&u->nases, max_sessions / 16) == -1 ||
 	    table_init(&u->holds, max_sessions) == -1 ||
-	    table_init(&u->keys, max_sessions) == -1) {
+	    table_init(&u->keys, max_sessions) == -1 ||
+	    table_init(&u->lefts, LEFT_MAX) == -1) {
 		radius_users_free(u);
 		return NULL;
 	}
@@ -589,6 +712,9 @@ radius_users_free(struct radius_users *u)
 	}
 	while ((s = TAILQ_FIRST(&u->ended)) != NULL)
 		radius_forget(u, s);
+	while (!TAILQ_EMPTY(&u->left))
+		drop_left(u, TAILQ_FIRST(&u->left));
+	free(u->lefts.bucket);
 	free(u->users.bucket);
 	free(u->nases.bucket);
 	free(u->holds.bucket);

@@ -49,6 +49,15 @@ struct hold {
 	struct hold *next; /* of the same session */
 	struct session *s;
 	struct radius_net net;
+	uint64_t told_us; /* the latest packet that said so */
+};
+
+/* An address that somebody had and nobody has: what is older than that is late. */
+struct left {
+	struct link link;
+	TAILQ_ENTRY(left) next;
+	struct radius_net net;
+	uint64_t told_us, at_us; /* the packet that said so; when it was left */
 };
 
 struct session {
@@ -70,9 +79,10 @@ struct session {
 };
 
 struct radius_users {
-	struct table users, nases, holds, keys;
+	struct table users, nases, holds, keys, lefts;
 	struct sessions living, ended; /* least recently heard of first */
-	unsigned nliving, nended, max;
+	TAILQ_HEAD(, left) left;       /* oldest first */
+	unsigned nliving, nended, nleft, max;
 	uint64_t evicted, seed;
 	uint32_t grace_s;
 };
@@ -116,10 +126,15 @@ bool	 radius_adopt(struct radius_users *u, struct session *s,
 void	 radius_end(struct radius_users *u, const struct mc_cloud *c, struct session *s,
 	     const struct radius_news *n, uint64_t at_us);
 
+/* A session that was not known has ended at AT_US: what is older of it is late. */
+void	 radius_ended(struct radius_users *u, const struct radius_news *n,
+	     const uint8_t nas[16], uint64_t at_us);
+
 /* S, which has ended, is no more. */
 void	 radius_forget(struct radius_users *u, struct session *s);
 
-/* S has NET, whoever had it, if it is usable. Another session may end by it, not S. */
+/* S has NET, whoever had it, if it is usable, unless a packet after N has said that
+ * another has, or nobody. Another session may end by it, not S. */
 void	 radius_give(struct radius_users *u, const struct mc_cloud *c,
 	     struct session *s, const struct radius_net *net,
 	     const struct radius_news *n, uint64_t at_us);
@@ -130,9 +145,13 @@ bool	 radius_is_usable(const struct radius_net *n);
 /* What the user's key says of the session, but its addresses. */
 void	 radius_session_keys(const struct mc_cloud *c, const struct session *s);
 
-/* NET is USER's no more. KEY: unless it is another's meanwhile, its key goes too. */
-void	 radius_logout_keys(const struct radius_users *u, const struct mc_cloud *c,
-	     const char *user, const struct radius_net *net, bool key);
+/* USER had NET from SINCE_US to AT_US: nobody has to be told, but flows. */
+void	 radius_had(const struct mc_cloud *c, const char *user,
+	     const struct radius_net *net, uint64_t since_us, uint64_t at_us);
+
+/* NET is USER's no more since AT_US, and nobody's. */
+void	 radius_leave(struct radius_users *u, const struct mc_cloud *c, const char *user,
+	     const struct radius_net *net, const struct radius_news *n, uint64_t at_us);
 
 /* A login, or a logout. */
 void	 radius_user_event(const struct mc_cloud *c, bool login,

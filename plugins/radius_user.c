@@ -30,19 +30,33 @@ is_forged(const char *user)
 	       inet_pton(AF_INET, user + 3, addr) == 1 ||
 	       inet_pton(AF_INET6, user + 3, addr) == 1;
 }
-static void
-give_all(struct radius_users *u, const struct mc_cloud *c, struct session *s,
-    const struct radius_news *n, uint64_t at_us)
+/* The addresses that N says and a session can have. NETS has room for RADIUS_NETS + 1. */
+static unsigned
+usable_nets(struct radius_net *nets, const struct radius_news *n)
 {
-	struct radius_net net;
-	unsigned i;
+	unsigned i, k = 0;
 
 	if (n->f->has_framed) {
-		radius_net4(&net, n->f->framed);
-		radius_give(u, c, s, &net, n, at_us);
+		radius_net4(&nets[0], n->f->framed);
+		k = radius_is_usable(&nets[0]);
 	}
 	for (i = 0; i < n->f->nnets; i++)
-		radius_give(u, c, s, &n->f->nets[i], n, at_us);
+		if (radius_is_usable(&n->f->nets[i]))
+			nets[k++] = n->f->nets[i];
+	return k;
+}
+/* S, which may be FRESH, has the addresses of N; it ends if they are all others' by now. */
+static void
+give_all(struct radius_users *u, const struct mc_cloud *c, struct session *s,
+    const struct radius_news *n, uint64_t at_us, bool fresh)
+{
+	struct radius_net nets[RADIUS_NETS + 1];
+	unsigned k = usable_nets(nets, n), i;
+
+	for (i = 0; i < k; i++)
+		radius_give(u, c, s, &nets[i], n, at_us);
+	if (fresh && k > 0 && s->holds == NULL)
+		radius_end(u, c, s, n, at_us);
 }
 /* Who the NAS is: its address, else its name beside the sender's address. */
 static void
@@ -145,37 +159,49 @@ end_all(struct radius_users *u, const struct mc_cloud *c, const struct radius_ne
  * its. */
 static void
 end_unknown(struct radius_users *u, const struct mc_cloud *c,
-    const struct radius_news *n, const char *nas_text)
+    const struct radius_news *n, const uint8_t nas[16], const char *nas_text,
+    uint64_t at_us)
 {
 	struct session s = {.id = (char *)(uintptr_t)n->session,
 	    .calling = n->calling[0] != '\0' ? (char *)(uintptr_t)n->calling : NULL,
 	    .nas_text = (char *)(uintptr_t)nas_text, .since_us = n->ts_us};
 	struct radius_net nets[RADIUS_NETS + 1];
-	unsigned i, nnets = 0;
+	unsigned i, nnets;
 
+	radius_ended(u, n, nas, at_us);
 	if (n->user[0] == '\0')
 		return;
 	take_figures(&s, n->f, n->ts_us);
-	if (n->f->has_framed)
-		radius_net4(&nets[nnets++], n->f->framed);
-	for (i = 0; i < n->f->nnets; i++)
-		nets[nnets++] = n->f->nets[i];
+	nnets = usable_nets(nets, n);
 	for (i = 0; i < nnets; i++) {
-		if (!radius_is_usable(&nets[i]) ||
-		    radius_find_hold(u, &nets[i]) != NULL)
+		if (radius_find_hold(u, &nets[i]) != NULL)
 			continue;
-		radius_logout_keys(u, c, n->user, &nets[i], true);
+		radius_leave(u, c, n->user, &nets[i], n, at_us);
 		radius_user_event(c, false, &s, &nets[i], n->user, n);
 	}
 	if (radius_find_user(u, n->user) == NULL)
 		mc_cloud_expire_after(c, MC_TREE_USER, n->user, strlen(n->user),
 		    u->grace_s, NULL, 0);
 }
+/* The end of a session was told before this, which is older: flows are told what it had. */
+static void
+tell_past(const struct mc_cloud *c, const struct radius_news *n, uint64_t at_us,
+    uint64_t end_us)
+{
+	struct radius_net nets[RADIUS_NETS + 1];
+	unsigned k, i;
+
+	if (n->f->number[RADIUS_STATUS] == RADIUS_STOP || n->user[0] == '\0')
+		return;
+	k = usable_nets(nets, n);
+	for (i = 0; i < k; i++)
+		radius_had(c, n->user, &nets[i], at_us, end_us);
+}
 /* The session with its NAS and id, or one that is adopted; NULL: there is none, or
  * (LATE) it has ended after this was said. */
 static struct session *
-find_any(struct radius_users *u, const struct radius_news *n, const uint8_t nas[16],
-    const char *nas_text, uint64_t at_us, bool *late)
+find_any(struct radius_users *u, const struct mc_cloud *c, const struct radius_news *n,
+    const uint8_t nas[16], const char *nas_text, uint64_t at_us, bool *late)
 {
 	struct session *s = radius_find_session(u, nas, n->nas_id, n->session);
 
@@ -184,6 +210,7 @@ find_any(struct radius_users *u, const struct radius_news *n, const uint8_t nas[
 		if (n->f->number[RADIUS_STATUS] == RADIUS_STOP ||
 		    at_us <= s->heard_us) {
 			*late = true;
+			tell_past(c, n, at_us, s->heard_us);
 			return NULL;
 		}
 		radius_forget(u, s);
@@ -198,10 +225,10 @@ find_any(struct radius_users *u, const struct radius_news *n, const uint8_t nas[
 }
 static void
 stop(struct radius_users *u, const struct mc_cloud *c, const struct radius_news *n,
-    struct session *s, const char *nas_text, uint64_t at_us)
+    struct session *s, const uint8_t nas[16], const char *nas_text, uint64_t at_us)
 {
 	if (s == NULL || (n->user[0] != '\0' && strcmp(s->user->name, n->user) != 0)) {
-		end_unknown(u, c, n, nas_text);
+		end_unknown(u, c, n, nas, nas_text, at_us);
 		return;
 	}
 	if (at_us + SLACK_US < s->since_us)
@@ -215,7 +242,7 @@ go_on(struct radius_users *u, const struct mc_cloud *c, const struct radius_news
     struct session *s, const uint8_t nas[16], const char *nas_text, uint64_t at_us)
 {
 	uint64_t before = (uint64_t)n->f->number[RADIUS_SECONDS] * 1000000;
-	bool told = s != NULL && s->heard_us != 0;
+	bool told = s != NULL && s->heard_us != 0, fresh = false;
 
 	if (s != NULL && n->user[0] != '\0' && strcmp(s->user->name, n->user) != 0) {
 		radius_end(u, c, s, n, at_us);
@@ -232,6 +259,7 @@ go_on(struct radius_users *u, const struct mc_cloud *c, const struct radius_news
 		if (s == NULL)
 			return;
 		told = false;
+		fresh = true;
 	}
 	hear(u, s);
 	s->provisional = false;
@@ -240,7 +268,7 @@ go_on(struct radius_users *u, const struct mc_cloud *c, const struct radius_news
 	if (!told)
 		radius_session_keys(c, s);
 	if (at_us >= s->heard_us) /* an older one's addresses may be gone */
-		give_all(u, c, s, n, at_us);
+		give_all(u, c, s, n, at_us, fresh);
 }
 void
 radius_users_account(struct radius_users *u, const struct mc_cloud *c,
@@ -265,11 +293,11 @@ radius_users_account(struct radius_users *u, const struct mc_cloud *c,
 		status != RADIUS_INTERIM) ||
 	    n->session[0] == '\0' || is_forged(n->user))
 		return;
-	s = find_any(u, n, nas, nas_text, at_us, &late);
+	s = find_any(u, c, n, nas, nas_text, at_us, &late);
 	if (late)
 		return;
 	if (status == RADIUS_STOP)
-		stop(u, c, n, s, nas_text, at_us);
+		stop(u, c, n, s, nas, nas_text, at_us);
 	else
 		go_on(u, c, n, s, nas, nas_text, at_us);
 }
@@ -301,26 +329,20 @@ void
 radius_users_accept(struct radius_users *u, const struct mc_cloud *c,
     const struct radius_news *n)
 {
+	struct radius_net nets[RADIUS_NETS + 1];
 	char nas_text[RADIUS_TEXT];
-	struct radius_net net;
 	struct session *s, *old;
 	uint8_t nas[16];
-	bool some = false;
-	unsigned i;
+	bool fresh;
 
 	if (n->user[0] == '\0' || is_forged(n->user))
 		return;
-	if (n->f->has_framed) {
-		radius_net4(&net, n->f->framed);
-		some = radius_is_usable(&net);
-	}
-	for (i = 0; i < n->f->nnets; i++)
-		some |= radius_is_usable(&n->f->nets[i]);
-	if (!some)
+	if (usable_nets(nets, n) == 0)
 		return; /* which address it gets accounting will tell */
 	nas_of(nas, nas_text, n);
 	s = find_accepted(u, n, nas);
-	if (s == NULL) {
+	fresh = s == NULL;
+	if (fresh) {
 		old = n->session[0] == '\0' ? NULL :
 		    radius_find_session(u, nas, n->nas_id, n->session);
 		if (old != NULL && old->user != NULL)
@@ -336,5 +358,5 @@ radius_users_accept(struct radius_users *u, const struct mc_cloud *c,
 		radius_session_keys(c, s);
 	}
 	hear(u, s);
-	give_all(u, c, s, n, n->ts_us);
+	give_all(u, c, s, n, n->ts_us, fresh);
 }

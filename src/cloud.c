@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAMES_PREFIX "dns.cache."
 #define MS 1000u
 #define KEYS 262144 /* of a tree at most, where the set-up does not say */
 #define TTL_MAX_S (10u * 366 * 86400)
@@ -89,6 +90,8 @@ cloud_add_tree(struct cloud *c, const struct cloud_tree *def)
 {
 	struct tree *t = add_tree(c, def);
 
+	if (t != NULL && def->type == CLOUD_STRING && strcmp(def->prefix, NAMES_PREFIX) == 0)
+		c->names_of = t;
 	return t != NULL ? (int)(t - c->tree) : -1;
 }
 
@@ -592,4 +595,29 @@ cloud_expire_after_if(
 			return;
 	}
 	set_life(c, k, LIFE_EXPIRE_IF, c->now_ms + (uint64_t)(s > 0 ? s : 1) * MS);
+}
+
+void
+cloud_lapse(struct cloud *c, unsigned tree, const void *id, size_t len, const void *value,
+    size_t vlen)
+{
+	const struct cloud_key *seen = cloud_look(c, tree, id, len);
+	struct cloud_key *k;
+	struct value *v;
+	const char *text;
+	size_t n;
+
+	if (seen == NULL || seen->expire_ms == 0 || seen->flags & KEY_OTHER)
+		return;
+	k = (struct cloud_key *)(uintptr_t)seen; /* our own */
+	if (value != NULL) {
+		v = value_find(k, NAME_STRING);
+		if (v == NULL || v->kind != VALUE_TEXT)
+			return;
+		text = value_string(v, &n);
+		if (n != vlen || memcmp(text, value, vlen) != 0)
+			return;
+	}
+	key_expire_at(c, k, c->now_ms > 0 ? c->now_ms : 1);
+	key_check(c, k);
 }

@@ -92,7 +92,9 @@ void	 cloud_clock(struct cloud *, uint64_t now_ms);
 /* --volatile-ttl, s. */
 uint32_t cloud_ttl(const struct cloud *);
 
-/* Add a tree. Its number, or -1: too many, or a prefix that is there already. */
+/* Add a tree. Its number, or -1: too many, or a prefix that is there already. A tree of
+ * strings called dns.cache. names addresses: ip.<addr> takes its "name" from there when
+ * it is made. */
 int	 cloud_add_tree(struct cloud *, const struct cloud_tree *);
 
 /*
@@ -130,6 +132,13 @@ void	 cloud_persist(struct cloud *, struct cloud_key *);
 void	 cloud_expire_after(struct cloud *, struct cloud_key *, uint32_t s);
 void	 cloud_expire_after_if(struct cloud *, struct cloud_key *, const void *value,
 	     size_t len, uint32_t s);
+
+/*
+ * The end of a key that was told to expire has come by another clock: it goes, as if its
+ * time had passed. Its node keeps its own time. VALUE not NULL: only if its string is that.
+ */
+void	 cloud_lapse(struct cloud *, unsigned tree, const void *id, size_t len,
+	     const void *value, size_t vlen);
 
 /*
  * Reading. Everything is borrowed until the next call that writes or moves the clock.

@@ -245,6 +245,7 @@ struct cloud {
 	struct counters *counters; /* borrowed */
 	struct tree tree[CLOUD_TREES_MAX];
 	unsigned ntrees;
+	const struct tree *names_of; /* dns.cache.<addr>; NULL: there is none (yet) */
 	struct table table;
 	uintptr_t index; /* root */
 	struct names names;

@@ -182,6 +182,26 @@ key_check(struct cloud *c, struct cloud_key *k)
 	return true;
 }
 
+/* An address that comes into being, K, is called what DNS called it before. */
+static void
+learn_name(struct cloud *c, struct cloud_key *k)
+{
+	const struct cloud_key *from;
+	struct cloud_item name;
+
+	if (c->names_of->seen == 0)
+		return;
+	from = cloud_look(c, (unsigned)(c->names_of - c->tree),
+	    key_name(k) + k->tree->prefix_len, k->name_len - k->tree->prefix_len);
+	if (from == NULL)
+		return;
+	cloud_key_string(from, &name);
+	if (name.text != NULL)
+		cloud_set(c, k, "name", name.text, name.len);
+	else
+		cloud_set_number(c, k, "name", (uint64_t)name.number);
+}
+
 /* The counters that keys of this tree always have. */
 static void
 key_base(struct cloud *c, struct cloud_key *k)
@@ -198,6 +218,8 @@ key_base(struct cloud *c, struct cloud_key *k)
 			value_show(k, v);
 	}
 	key_show(c, k);
+	if (c->names_of != NULL && t == &c->tree[CLOUD_IP] && !(k->flags & KEY_OTHER))
+		learn_name(c, k);
 }
 
 /* A volatile key lives on; on its node too, once a quarter of its TTL has passed. */

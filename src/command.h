@@ -23,6 +23,7 @@ struct config;
 struct event_base;
 struct field_context;
 struct server;
+struct sighting_net;
 struct template;
 
 /* What commands answer from; all borrowed. */
@@ -43,6 +44,9 @@ struct commands_setup {
 	/* a client published something: to nodes and files too */
 	void (*published)(void *arg, const char *channel, size_t clen, const void *msg,
 	    size_t len);
+	/* what a user has, or had and nobody else has taken; NULL: the tree knows it all */
+	void (*where)(void *arg, const char *user,
+	    void (*tell)(void *to, const struct sighting_net *, bool leaving), void *to);
 	void *arg;
 	uint64_t start_us; /* wall clock */
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "command_int.h"
+#include "sighting.h"
 
 static const struct {
 	const char *what, *by, *metric;
@@ -77,7 +78,9 @@ network_user(const struct cloud *cloud, const uint8_t *addr, unsigned bits)
 	size_t len;
 
 	memset(net, 0, sizeof(net));
-	memcpy(net, addr, bits / 8); /* the lengths asked for are whole bytes */
+	memcpy(net, addr, bits / 8);
+	if (bits % 8 != 0)
+		net[bits / 8] = (uint8_t)(addr[bits / 8] & 0xff << (8 - bits % 8));
 	len = keyname_addr(name, net);
 	len += (size_t)snprintf(name + len, sizeof(name) - len, "/%u", bits);
 	return cloud_look(cloud, CLOUD_USER_NET, name, len);
@@ -94,21 +97,23 @@ is_mapped(const uint8_t *addr)
 void
 cmd_who(struct call *call)
 {
-	static const unsigned bits[] = {64, 56, 48};
 	const struct cloud *cloud = call->c->setup.cloud;
 	const struct cloud_key *key;
 	struct cloud_item from;
 	struct item item;
 	uint8_t addr[16];
+	uint64_t nets;
+	unsigned bits;
 
 	if (keyname_read_addr(addr, call->argv[1].p, call->argv[1].len) == -1) {
 		reply_error(call->client, "ERR not an IPv4 or IPv6 address");
 		return;
 	}
 	key = cloud_look(cloud, CLOUD_USER_IP, addr, sizeof(addr));
-	for (size_t i = 0; key == NULL && !is_mapped(addr) &&
-	     i < sizeof(bits) / sizeof(bits[0]); i++)
-		key = network_user(cloud, addr, bits[i]);
+	/* the smallest network, of whatever length: seldom asked, so each is looked for */
+	cloud_tree_of(cloud, CLOUD_USER_NET, &nets);
+	for (bits = 127; key == NULL && nets > 0 && !is_mapped(addr) && bits > 0; bits--)
+		key = network_user(cloud, addr, bits);
 	if (key == NULL) {
 		reply_nil(call->client);
 		return;
@@ -118,25 +123,68 @@ cmd_who(struct call *call)
 	reply_bulk(call->client, item.text, item.len);
 }
 
+/* An answer that is being given: what a user has. */
+struct places {
+	struct client *client;
+	const struct cloud_key *key; /* NULL: none */
+	unsigned n;
+};
+
+/* "ip." or "net.", which begins the names of fields for addresses; 0: NAME is another. */
+static size_t
+place_prefix(const char *name, size_t len)
+{
+	if (len > 3 && memcmp(name, "ip.", 3) == 0)
+		return 3;
+	return len > 4 && memcmp(name, "net.", 4) == 0 ? 4 : 0;
+}
+
+/* What the user has left, within the grace: his hash does not say it any more. */
+static void
+add_left(void *to, const struct sighting_net *net, bool leaving)
+{
+	struct places *p = to;
+	char field[KEYNAME_ADDR + 16];
+	struct cloud_item item;
+	size_t len, prefix;
+
+	if (!leaving)
+		return;
+	prefix = (size_t)snprintf(field, sizeof(field), "%s", net->bits == 128 ? "ip." : "net.");
+	len = prefix + keyname_addr(field + prefix, net->addr);
+	if (net->bits < 128)
+		len += (size_t)snprintf(field + len, sizeof(field) - len, "/%u", net->bits);
+	if (p->key != NULL && cloud_key_get(p->key, field, len, &item))
+		return;
+	reply_bulk(p->client, field + prefix, len - prefix);
+	p->n++;
+}
+
 void
 cmd_where(struct call *call)
 {
-	static const char prefix[] = "ip.";
-	const size_t plen = sizeof(prefix) - 1;
-	const struct cloud_key *key;
+	const struct commands_setup *s = &call->c->setup;
+	struct places p = {call->client, NULL, 0};
 	struct cloud_item item;
-	unsigned n, found = 0;
+	char name[SIGHTING_NAME + 1];
+	unsigned n, i;
+	size_t len;
 
-	key = cloud_look(call->c->setup.cloud, CLOUD_USER, call->argv[1].p,
-	    call->argv[1].len);
-	n = key != NULL ? cloud_key_count(key) : 0;
+	p.key = cloud_look(s->cloud, CLOUD_USER, call->argv[1].p, call->argv[1].len);
+	n = p.key != NULL ? cloud_key_count(p.key) : 0;
 	reply_array_open(call->client);
-	for (unsigned i = 0; i < n; i++) {
-		cloud_key_at(key, i, &item);
-		if (item.name_len <= plen || memcmp(item.name, prefix, plen) != 0)
+	for (i = 0; i < n; i++) {
+		cloud_key_at(p.key, i, &item);
+		len = place_prefix(item.name, item.name_len);
+		if (len == 0)
 			continue;
-		reply_bulk(call->client, item.name + plen, item.name_len - plen);
-		found++;
+		reply_bulk(call->client, item.name + len, item.name_len - len);
+		p.n++;
 	}
-	reply_array_close(call->client, found);
+	if (s->where != NULL && call->argv[1].len < sizeof(name)) {
+		memcpy(name, call->argv[1].p, call->argv[1].len);
+		name[call->argv[1].len] = '\0';
+		s->where(s->arg, name, add_left, &p);
+	}
+	reply_array_close(call->client, p.n);
 }

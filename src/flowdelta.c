@@ -29,6 +29,7 @@ flowdelta_make(struct flowdelta *d, const struct flow *f, const struct flow_told
 		return false;
 	memset(d, 0, sizeof(*d));
 	d->key = f->key;
+	d->serial = f->serial;
 	d->client = (uint8_t)flow_client(f);
 	d->fresh = !(f->flags & (FLOW_TOLD | FLOW_RESTARTED));
 	d->named = f->flags & FLOW_DPI_DONE;

@@ -22,6 +22,7 @@ struct flowdelta {
 	uint8_t has_mac;  /* bit D: MAC[D] is known */
 	uint8_t mac[2][6]; /* of endpoint D, as seen here */
 	uint16_t master, app; /* nDPI protocol numbers, 0: none */
+	uint64_t serial;  /* of the connection, as in struct flow */
 	uint64_t packets[2], octets[2]; /* by direction, since the last */
 	uint64_t first_us, last_us;	/* of the flow so far, µs since the epoch */
 };

@@ -72,6 +72,7 @@ enum loop_phase {
 struct round {
 	uint32_t ended;
 	uint64_t posts;
+	uint64_t taken_us; /* packet time: what happened before that was taken */
 };
 
 struct loop {
@@ -160,6 +161,19 @@ loop_packet_clock(struct loop *l)
 		share_clock(l->s->share, us);
 }
 
+/* The clock of users: of what was taken of the worker that is behind. */
+static void
+loop_taken_clock(struct loop *l)
+{
+	uint64_t us = UINT64_MAX;
+	unsigned i;
+
+	for (i = 0; i < l->s->nworkers; i++)
+		if (l->round[i].taken_us < us)
+			us = l->round[i].taken_us;
+	share_taken(l->s->share, us);
+}
+
 /*
  * Flows
  */
@@ -203,6 +217,7 @@ loop_take_worker(struct loop *l, unsigned i)
 {
 	struct worker *w = l->s->workers[i];
 	struct round *r = &l->round[i];
+	uint64_t clock = worker_clock(w);
 	struct flow *f;
 	unsigned posts, n;
 
@@ -215,8 +230,11 @@ loop_take_worker(struct loop *l, unsigned i)
 		return true;
 	for (n = 0; r->ended > 0 && n < BURST && (f = worker_ended(w)) != NULL; n++) {
 		r->ended--;
+		r->taken_us = f->ended_us;
 		users_ended(share_users(l->s->share), w, f);
 	}
+	if (posts == 0 && n == 0)
+		r->taken_us = clock;
 	return posts > 0 || n > 0;
 }
 
@@ -417,6 +435,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	l->ticks++;
 	loop_tick_clock(l);
 	loop_packet_clock(l);
+	loop_taken_clock(l);
 	share_tick(l->s->share, l->held);
 	loop_quiet(l);
 	loop_look(l);

@@ -291,6 +291,31 @@ publishes(const struct config *c, const struct plugin *p)
 	return false;
 }
 
+/* Does it see who has which address? */
+static bool
+tells_users(const struct plugin *p)
+{
+	const char *const *channel = p->mc->channels;
+
+	for (; channel != NULL && *channel != NULL; channel++)
+		if (strcmp(*channel, "user.login") == 0)
+			return true;
+	return false;
+}
+
+/* Does -T ask for users of flows? */
+static bool
+template_has_users(const struct template *t)
+{
+	const struct field *user = field_find("FLOW_USER_NAME");
+	unsigned i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->field[i] == user)
+			return true;
+	return false;
+}
+
 static bool
 has_use(const struct config *c, const struct template *t, const struct plugin *p)
 {
@@ -298,6 +323,8 @@ has_use(const struct config *c, const struct template *t, const struct plugin *p
 		return true;
 	if (c->plugins.n > 0 || p->object != NULL)
 		return false;
+	if (tells_users(p) && template_has_users(t))
+		return true;
 	return config_has_cloud(c) || publishes(c, p);
 }
 
@@ -478,4 +505,5 @@ const struct mc_host plugin_host = {
 	.expire_after = plugin_cloud_expire_after,
 	.wanted = plugin_event_wanted,
 	.publish = plugin_event_publish,
+	.user = plugin_user,
 };

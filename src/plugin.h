@@ -27,6 +27,7 @@
 
 struct cloud;
 struct events;
+struct sightings;
 struct plugin_control;
 struct plugin_flows;
 struct plugin_splitter;
@@ -130,6 +131,7 @@ struct plugin_control_setup {
 	struct cloud *cloud; /* NULL: nobody could read it */
 	struct events *events;
 	struct counters *counters;
+	struct sightings *sightings;
 };
 
 struct plugin_control *plugin_control_new(const struct plugin_control_setup *, char *err,

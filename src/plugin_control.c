@@ -13,6 +13,7 @@
 #include "flowkey.h"
 #include "json.h"
 #include "keyname.h"
+#include "sighting.h"
 
 #define TREE_OWN 16 /* numbers of trees that plugins add begin here */
 #define SECOND_US 1000000
@@ -98,8 +99,13 @@ void
 plugin_cloud_set(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
     const char *field, const void *value, size_t len)
 {
-	struct cloud_key *k = control_key(c, tree, id, idlen);
+	const struct cloud *cloud = control_of(c)->s.cloud;
+	struct cloud_key *k;
 
+	if (cloud != NULL && tree == MC_TREE_IP && field != NULL && idlen == 16 &&
+	    strcmp(field, "name") == 0 && cloud_look(cloud, CLOUD_IP, id, idlen) == NULL)
+		return; /* it gets its name from dns.cache. when it is seen */
+	k = control_key(c, tree, id, idlen);
 	if (k == NULL)
 		return;
 	if (field == NULL)
@@ -159,6 +165,24 @@ plugin_cloud_expire_after(const struct mc_cloud *c, int tree, const void *id,
 		cloud_expire_after(control_of(c)->s.cloud, k, s);
 	else
 		cloud_expire_after_if(control_of(c)->s.cloud, k, value, len, s);
+}
+
+void
+plugin_user(const struct mc_cloud *c, const char *name, const uint8_t addr[16],
+    unsigned bits, uint64_t at_us, bool has)
+{
+	struct sightings *s = control_of(c)->s.sightings;
+	struct sighting_net net = {.bits = (uint8_t)bits};
+
+	if (bits > 128 || name[0] == '\0') {
+		plugin_breach(c->handle);
+		return;
+	}
+	memcpy(net.addr, addr, sizeof(net.addr));
+	if (has)
+		sightings_login(s, &net, name, at_us);
+	else
+		sightings_logout(s, &net, name, at_us);
 }
 
 /*

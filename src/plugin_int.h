@@ -55,5 +55,7 @@ void	 plugin_cloud_expire_after(const struct mc_cloud *, int tree, const void *i
 bool	 plugin_event_wanted(const struct mc_cloud *, const char *channel);
 void	 plugin_event_publish(const struct mc_cloud *, const char *channel, uint64_t ts_us,
 	     unsigned dir, const struct mc_row *rows, unsigned nrows, const void *values);
+void	 plugin_user(const struct mc_cloud *, const char *name, const uint8_t addr[16],
+	     unsigned bits, uint64_t at_us, bool has);
 
 #endif

@@ -29,6 +29,7 @@
 #include "plugin.h"
 #include "post.h"
 #include "server.h"
+#include "sighting.h"
 #include "template.h"
 #include "user.h"
 #include "worker.h"
@@ -45,6 +46,7 @@ struct share {
 	struct alive *alive;
 	struct commands *commands;
 	struct plugin_control *plugins; /* NULL: none runs */
+	struct sightings *sightings;
 	struct users *users;
 	struct server *server; /* NULL: no --resp */
 	char *password;	       /* of clients; owned */
@@ -212,6 +214,42 @@ share_command(void *arg, const char *request, size_t len, struct respbuf *reply)
 		    58);
 }
 
+/* commands_setup.where */
+static void
+share_where(void *arg, const char *user,
+    void (*tell)(void *to, const struct sighting_net *, bool leaving), void *to)
+{
+	struct share *s = arg;
+
+	sightings_of(s->sightings, user, tell, to);
+}
+
+/*
+ * sighting_forget: the grace has passed, by packet time. So go the own keys, which were
+ * marked, whatever their TTL, which is the clock's, says.
+ */
+static void
+share_forget(void *arg, const struct sighting_net *net, const char *name, bool free,
+    bool last)
+{
+	struct share *s = arg;
+	size_t len = strlen(name);
+	char id[KEYNAME_ADDR + 8];
+	size_t n;
+
+	if (s->cloud == NULL)
+		return;
+	if (free && net->bits == 128)
+		cloud_lapse(s->cloud, CLOUD_USER_IP, net->addr, 16, name, len);
+	else if (free) {
+		n = keyname_addr(id, net->addr);
+		n += (size_t)snprintf(id + n, sizeof(id) - n, "/%u", net->bits);
+		cloud_lapse(s->cloud, CLOUD_USER_NET, id, n, name, len);
+	}
+	if (last)
+		cloud_lapse(s->cloud, CLOUD_USER, name, len, NULL, 0);
+}
+
 /* event_sink of the clients */
 static bool
 share_clients_want(void *arg, const char *channel)
@@ -319,7 +357,7 @@ static int
 share_make_plugins(struct share *s, char *err, size_t errlen)
 {
 	const struct plugin_control_setup setup = {s->s.plugins, s->cloud, s->events,
-		s->s.counters};
+		s->s.counters, s->sightings};
 
 	if (s->s.plugins == NULL)
 		return 0;
@@ -350,9 +388,17 @@ static int
 share_make_users(struct share *s, char *err, size_t errlen)
 {
 	const bool asks = s->nodes != NULL && share_names_users(s);
-	const struct users_setup setup = {s->s.config, s->s.base, s->s.counters, s->cloud,
-		s->s.names, asks ? nodes_of : NULL, s->nodes};
+	const struct sightings_setup sightings = {
+		(uint64_t)s->s.config->user_grace_s * 1000000, s->s.seed, s->s.counters,
+		share_forget, s};
+	struct users_setup setup = {s->s.config, s->s.base, s->s.counters, s->cloud, NULL,
+		s->s.names, asks ? nodes_of : NULL, s->nodes, s->s.seed};
 
+	s->sightings = setup.sightings = sightings_new(&sightings);
+	if (s->sightings == NULL) {
+		snprintf(err, errlen, "no memory");
+		return -1;
+	}
 	s->users = users_new(&setup, err, errlen);
 	return s->users == NULL ? -1 : 0;
 }
@@ -398,6 +444,7 @@ share_make_commands(struct share *s, char *err, size_t errlen)
 		.info = share_info,
 		.plugins = share_plugins_info,
 		.published = share_published,
+		.where = share_where,
 		.arg = s,
 		.start_us = s->start_us,
 	};
@@ -448,6 +495,7 @@ share_free(struct share *s)
 	if (s->server != NULL)
 		server_free(s->server);
 	users_free(s->users);
+	sightings_free(s->sightings);
 	commands_free(s->commands);
 	alive_free(s->alive);
 	plugin_control_free(s->plugins);
@@ -587,6 +635,12 @@ share_clock(struct share *s, uint64_t now_us)
 {
 	if (s->plugins != NULL)
 		plugin_control_clock(s->plugins, now_us);
+}
+
+void
+share_taken(struct share *s, uint64_t now_us)
+{
+	sightings_clock(s->sightings, now_us);
 }
 
 bool

@@ -64,6 +64,8 @@ void		 share_ended(struct share *, struct worker *w, const struct flow *f,
 struct users	*share_users(struct share *);
 /* The packet clock is NOW_US. */
 void		 share_clock(struct share *, uint64_t now_us);
+/* What happened before NOW_US, by packet time, was taken of all workers. */
+void		 share_taken(struct share *, uint64_t now_us);
 /* Workers may have answered. True: there may be more answers than were taken. */
 bool		 share_answers(struct share *);
 

@@ -1,74 +1,60 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * user.c -- users of flows. A question per endpoint: the own tree answers it at once,
- * the cache of the read channel often, a node within --user-wait. What waits stands in
- * one queue, in the order it came; its head leaves when it is answered or its time is
- * up, so nothing waits longer than --user-wait.
+ * user.c -- users of flows. A question per endpoint: what was kept of the connection and
+ * the own sightings answer it at once, the cache of the read channel often, a node within
+ * --user-wait. What waits stands in one queue, in the order it came; its head leaves when
+ * it is answered or its time is up, so nothing waits longer than --user-wait.
  *
- * Memory: USERS_WAITING entries of some 300 bytes, and their names. An answer that
- * comes too late finds its entry among those that have left, which count as well.
- *
- * What is counted for a user goes to user.<name>, top.user.bytes and top.user.flows.
- * The life of user.<name> is left to who sees the logins.
+ * Memory: USERS_WAITING entries of some 400 bytes, and their names. An answer that
+ * comes too late finds its entry among those that have left, which count as well. Of
+ * connections that go on and have users some 150 bytes, for --max-flows of them.
  */
-#include "user.h"
+#include "user_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include <event2/event.h>
 
 #include "clock.h"
-#include "cloud.h"
 #include "config.h"
-#include "dpi.h"
 #include "keyname.h"
 #include "reader.h"
 
-#define MINUTE_US   60000000u
 #define LEAST_MS    100 /* a node has to answer, though no record waits */
 #define ADDR_KEYS   4   /* user.ip, and user.net /64 /56 /48 */
-#define USER_NAME   255 /* bytes of a user's name */
 #define KEY_SIZE    96
 
 static const unsigned net_bits[ADDR_KEYS - 1] = {64, 56, 48};
 
-struct entry;
-
-struct side {
-	struct entry *entry;
-	char *name; /* owned; NULL: not known (yet) */
-	bool asked; /* the answer is to come */
+/* What is asked: of a flow, or of a part of it. */
+struct ask {
+	struct flowkey key;
+	uint64_t serial; /* of its connection */
+	unsigned client;
+	bool lives; /* the connection goes on */
+	struct sighting_when when;
 };
 
-struct entry {
-	TAILQ_ENTRY(entry) next;
+struct side {
+	struct user_entry *entry;
+	char *name; /* owned; NULL: not known (yet) */
+	bool asked; /* the answer is to come */
+	bool unknown; /* no node said */
+};
+
+struct user_entry {
+	TAILQ_ENTRY(user_entry) next;
 	struct users *users;
 	uint64_t deadline_ms;
 	struct side side[2];
-	unsigned client;
+	struct ask ask;
 	bool queued; /* else it has left, and waits for late answers */
 	struct flow *flow; /* a record; NULL: none */
 	void *worker;
 	bool counts; /* DELTA waits for its users */
 	struct flowdelta delta;
-};
-
-TAILQ_HEAD(entries, entry);
-
-struct users {
-	struct users_setup s;
-	struct reader *reader; /* NULL: nodes are not asked */
-	struct event *timer;
-	struct entries queue, left;
-	unsigned n, nqueued, nrecords;
-	unsigned wait_ms;
-	bool asking, running;
-	users_leave *leave;
-	void *arg;
-	char known[USER_NAME + 1];
 };
 
 static uint64_t
@@ -77,9 +63,25 @@ now_ms(void)
 	return clock_us(CLOCK_MONOTONIC) / 1000;
 }
 
-/*
- * The own tree
- */
+static struct ask
+ask_of_flow(const struct flow *f)
+{
+	struct ask a = {.key = f->key, .serial = f->serial, .client = flow_client(f),
+		.lives = f->flags & FLOW_CUT};
+
+	a.when.first_us = flow_first_us(f);
+	a.when.last_us = flow_last_us(f);
+	a.when.at_us = f->ended_us > a.when.last_us ? f->ended_us : a.when.last_us;
+	return a;
+}
+
+static struct ask
+ask_of_delta(const struct flowdelta *d)
+{
+	return (struct ask){d->key, d->serial, d->client, true,
+		{d->first_us, d->last_us, d->last_us}};
+}
+
 static bool
 is_mapped(const uint8_t *addr)
 {
@@ -88,9 +90,8 @@ is_mapped(const uint8_t *addr)
 	return memcmp(addr, mapped, sizeof(mapped)) == 0;
 }
 
-/* -p without addresses leaves all zeros. */
-static bool
-is_none(const uint8_t *addr)
+bool
+user_is_none(const uint8_t addr[16])
 {
 	static const uint8_t none[16];
 
@@ -110,52 +111,59 @@ network(char *to, size_t size, const uint8_t *addr, unsigned bits)
 	return (size_t)snprintf(to, size, "%.*s/%u", (int)len, text, bits);
 }
 
-static bool
-has_sightings(const struct cloud *cloud, unsigned tree)
+/*
+ * What is known without asking nodes. NULL: nothing; borrowed: from what is kept, or from
+ * the sightings.
+ */
+static const char *
+own_user(struct users *u, const struct ask *a, unsigned side)
 {
-	uint64_t keys;
+	const uint8_t *addr = a->key.addr[side];
+	const struct kept *kept;
+	const char *name, *own;
+	uint64_t since_us;
 
-	cloud_tree_of(cloud, tree, &keys);
-	return keys > 0;
+	if (user_is_none(addr))
+		return NULL;
+	kept = a->serial != 0 ? kept_find(&u->kept, &a->key, a->serial) : NULL;
+	name = kept != NULL ? kept->name[side] : NULL;
+	own = sightings_find(u->s.sightings, addr, &a->when, &since_us);
+	if (own != NULL && (name == NULL || since_us <= a->when.first_us))
+		name = own;
+	return name;
 }
 
-/* Who has ADDR, by the own sightings, to NAME (USER_NAME + 1 bytes). */
-static bool
-own_user(const struct users *u, const uint8_t *addr, char *name)
+/* NAMES of the connection of A, for its later parts. */
+static void
+keep(struct users *u, const struct ask *a, const struct user_names *names)
 {
-	const struct cloud *cloud = u->s.cloud;
-	const struct cloud_key *key = NULL;
-	struct cloud_item item;
-	char id[KEY_SIZE];
-	unsigned i;
+	if (a->serial != 0)
+		kept_put(&u->kept, &a->key, a->serial, names->of);
+}
 
-	if (cloud == NULL)
-		return false;
-	if (has_sightings(cloud, CLOUD_USER_IP))
-		key = cloud_look(cloud, CLOUD_USER_IP, addr, 16);
-	if (key == NULL && !is_mapped(addr) && has_sightings(cloud, CLOUD_USER_NET))
-		for (i = 0; key == NULL && i < ADDR_KEYS - 1; i++)
-			key = cloud_look(cloud, CLOUD_USER_NET, id,
-			    network(id, sizeof(id), addr, net_bits[i]));
-	if (key == NULL)
-		return false;
-	cloud_key_string(key, &item);
-	if (item.text == NULL)
-		snprintf(name, USER_NAME + 1, "%lld", (long long)item.number);
-	else {
-		if (item.len > USER_NAME)
-			item.len = USER_NAME;
-		memcpy(name, item.text, item.len);
-		name[item.len] = '\0';
-	}
-	return name[0] != '\0';
+/* The record of A leaves; NAMES may be what is kept. */
+static void
+hand_over(struct users *u, const struct ask *a, void *worker, struct flow *f,
+    const struct user_names *names)
+{
+	if (a->lives)
+		keep(u, a, names);
+	u->leave(u->arg, worker, f, names);
+	if (!a->lives)
+		kept_drop(&u->kept, &a->key, a->serial);
+}
+
+static void
+choose(struct user_names *n, unsigned client)
+{
+	n->flow = n->of[client] != NULL ? n->of[client] : n->of[!client];
 }
 
 /*
  * Entries
  */
 static void
-entry_free(struct entry *e)
+entry_free(struct user_entry *e)
 {
 	struct users *u = e->users;
 
@@ -167,26 +175,34 @@ entry_free(struct entry *e)
 }
 
 static bool
-is_answered(const struct entry *e)
+is_answered(const struct user_entry *e)
 {
 	return !e->side[0].asked && !e->side[1].asked;
 }
 
 static struct user_names
-names_of(const struct entry *e)
+names_of(struct users *u, const struct user_entry *e)
 {
-	struct user_names n = {{e->side[0].name, e->side[1].name}, NULL};
+	struct user_names n = {{e->side[0].name, e->side[1].name}, NULL, {false, false}};
+	unsigned i;
 
-	n.flow = n.of[e->client] != NULL ? n.of[e->client] : n.of[!e->client];
+	for (i = 0; i < 2; i++) {
+		/* one that waited before it may have found it */
+		if (n.of[i] == NULL)
+			n.of[i] = own_user(u, &e->ask, i);
+		n.nobody[i] =
+		    n.of[i] == NULL && !e->side[i].asked && !e->side[i].unknown;
+	}
+	choose(&n, e->ask.client);
 	return n;
 }
 
 /* E, the head or alone, leaves. */
 static void
-entry_leave(struct entry *e)
+entry_leave(struct user_entry *e)
 {
 	struct users *u = e->users;
-	struct user_names names = names_of(e);
+	struct user_names names = names_of(u, e);
 
 	if (e->counts)
 		users_count(u, &e->delta, &names);
@@ -194,8 +210,9 @@ entry_leave(struct entry *e)
 		u->nrecords--;
 		if (names.flow == NULL && !is_answered(e))
 			counter_inc(u->s.counters, COUNTER_USERS_LATE);
-		u->leave(u->arg, e->worker, e->flow, &names);
-	}
+		hand_over(u, &e->ask, e->worker, e->flow, &names);
+	} else if (e->counts)
+		keep(u, &e->ask, &names);
 	e->flow = NULL;
 	e->counts = false;
 	if (!e->side[0].asked && !e->side[1].asked) {
@@ -223,7 +240,7 @@ static void
 run(struct users *u)
 {
 	uint64_t now = now_ms();
-	struct entry *e;
+	struct user_entry *e;
 
 	if (u->asking || u->running)
 		return;
@@ -251,10 +268,11 @@ static void
 on_answer(void *arg, const struct reader_answer *a)
 {
 	struct side *side = arg;
-	struct entry *e = side->entry;
+	struct user_entry *e = side->entry;
 	struct users *u = e->users;
 
 	side->asked = false;
+	side->unknown = !a->known;
 	if (a->known && a->found && a->len > 0)
 		side->name = strdup(a->value);
 	if (e->queued)
@@ -284,23 +302,24 @@ ask_nodes(struct users *u, struct side *side, const uint8_t *addr)
 	side->asked = true;
 	if (!reader_ask(u->reader, keys, n, NULL, on_answer, side)) {
 		side->asked = false;
+		side->unknown = true;
 		counter_inc(u->s.counters, COUNTER_USERS_FULL);
 	}
 }
 
 /* A new entry at the end of the queue; what is known is in it, the rest is asked for.
  * NULL: no room. */
-static struct entry *
-entry_new(struct users *u, const struct flowkey *key, unsigned client)
+static struct user_entry *
+entry_new(struct users *u, const struct ask *a)
 {
-	char name[USER_NAME + 1];
-	struct entry *e;
+	struct user_entry *e;
+	const char *name;
 	unsigned i;
 
 	if (u->n >= USERS_WAITING || (e = calloc(1, sizeof(*e))) == NULL)
 		return NULL;
 	e->users = u;
-	e->client = client;
+	e->ask = *a;
 	e->queued = true;
 	e->deadline_ms = now_ms() + u->wait_ms;
 	TAILQ_INSERT_TAIL(&u->queue, e, next);
@@ -309,42 +328,40 @@ entry_new(struct users *u, const struct flowkey *key, unsigned client)
 	u->asking = true;
 	for (i = 0; i < 2; i++) {
 		e->side[i].entry = e;
-		if (is_none(key->addr[i]))
+		if (user_is_none(a->key.addr[i]))
 			continue;
-		if (own_user(u, key->addr[i], name))
+		if ((name = own_user(u, a, i)) != NULL)
 			e->side[i].name = strdup(name);
 		else if (u->reader != NULL)
-			ask_nodes(u, &e->side[i], key->addr[i]);
+			ask_nodes(u, &e->side[i], a->key.addr[i]);
 	}
 	u->asking = false;
 	return e;
 }
 
-/* What the own tree knows; NAME has room for both. */
 static struct user_names
-own_names(const struct users *u, const struct flowkey *key, unsigned client,
-    char name[2][USER_NAME + 1])
+own_names(struct users *u, const struct ask *a)
 {
-	struct user_names n = {{NULL, NULL}, NULL};
+	struct user_names n = {{NULL, NULL}, NULL, {false, false}};
 	unsigned i;
 
-	for (i = 0; i < 2; i++)
-		if (!is_none(key->addr[i]) && own_user(u, key->addr[i], name[i]))
-			n.of[i] = name[i];
-	n.flow = n.of[client] != NULL ? n.of[client] : n.of[!client];
+	for (i = 0; i < 2; i++) {
+		n.of[i] = own_user(u, a, i);
+		n.nobody[i] = n.of[i] == NULL && u->reader == NULL;
+	}
+	choose(&n, a->client);
 	return n;
 }
 
 void
 users_ended(struct users *u, void *worker, struct flow *f)
 {
-	unsigned client = flow_client(f);
-	char name[2][USER_NAME + 1];
+	const struct ask ask = ask_of_flow(f);
 	struct user_names names;
-	struct entry *e = NULL;
+	struct user_entry *e = NULL;
 
 	if (u->reader != NULL) {
-		e = entry_new(u, &f->key, client);
+		e = entry_new(u, &ask);
 		if (e == NULL) {
 			counter_inc(u->s.counters, COUNTER_USERS_FULL);
 			while ((e = TAILQ_FIRST(&u->queue)) != NULL)
@@ -352,8 +369,8 @@ users_ended(struct users *u, void *worker, struct flow *f)
 		}
 	}
 	if (e == NULL) {
-		names = own_names(u, &f->key, client, name);
-		u->leave(u->arg, worker, f, &names);
+		names = own_names(u, &ask);
+		hand_over(u, &ask, worker, f, &names);
 		return;
 	}
 	e->worker = worker;
@@ -374,130 +391,65 @@ users_busy(const struct users *u)
 	return u->nqueued >= USERS_ENOUGH;
 }
 
+/* Of a flow that lives: who has it. */
+static const char *
+user_now(struct users *u, const struct flowkey *key, unsigned side)
+{
+	const struct kept *kept = kept_find(&u->kept, key, 0);
+
+	if (kept != NULL && kept->name[side] != NULL)
+		return kept->name[side];
+	return user_is_none(key->addr[side])
+	    ? NULL
+	    : sightings_now(u->s.sightings, key->addr[side]);
+}
+
+/* The nodes are asked; it need not wait for its turn, nothing of it leaves. */
+static const char *
+ask_now(struct users *u, const struct flowkey *key, unsigned client)
+{
+	const struct ask ask = {.key = *key, .client = client};
+	struct user_entry *e = entry_new(u, &ask);
+	const char *name;
+
+	if (e == NULL)
+		return NULL;
+	name = e->side[client].name;
+	if (name == NULL && (name = user_now(u, key, !client)) == NULL)
+		name = e->side[!client].name;
+	if (name != NULL) {
+		snprintf(u->known, sizeof(u->known), "%s", name);
+		name = u->known;
+	}
+	if (e == TAILQ_LAST(&u->queue, user_entries))
+		entry_leave(e);
+	return name;
+}
+
 const char *
 users_known(struct users *u, const struct flowkey *key, unsigned client)
 {
-	struct user_names names;
-	char name[2][USER_NAME + 1];
-	struct entry *e;
+	const char *name = user_now(u, key, client);
 
-	names = own_names(u, key, client, name);
-	if (names.of[client] == NULL && u->reader != NULL &&
-	    (e = entry_new(u, key, client)) != NULL) {
-		/* it need not wait for its turn: nothing of it leaves */
-		names = names_of(e);
-		if (names.flow != NULL) {
-			snprintf(u->known, sizeof(u->known), "%s", names.flow);
-			names.flow = u->known;
-		}
-		if (e == TAILQ_LAST(&u->queue, entries))
-			entry_leave(e);
-		return names.flow;
-	}
-	if (names.flow == NULL)
+	if (name == NULL && u->reader != NULL &&
+	    (name = ask_now(u, key, client)) != NULL)
+		return name;
+	if (name == NULL)
+		name = user_now(u, key, !client);
+	if (name == NULL)
 		return NULL;
-	snprintf(u->known, sizeof(u->known), "%s", names.flow);
+	snprintf(u->known, sizeof(u->known), "%s", name); /* logins may follow */
 	return u->known;
-}
-
-/*
- * Counting
- */
-static void
-count_l7(struct users *u, struct cloud_key *k, const struct flowdelta *d,
-    uint64_t bytes)
-{
-	struct flow_l7 l7 = {.master = d->named ? d->master : 0,
-		.app = d->named ? d->app : 0};
-	char field[160] = "l7.";
-	struct cloud_item item;
-	unsigned i, n = 0;
-	size_t len;
-
-	if (bytes == 0)
-		return;
-	len = 3 + dpi_full_name(u->s.names, &l7, field + 3, sizeof(field) - 3);
-	if (!cloud_key_get(k, field, len, &item)) {
-		for (i = 0; i < cloud_key_count(k); i++) {
-			cloud_key_at(k, i, &item);
-			n += item.name_len > 3 && memcmp(item.name, "l7.", 3) == 0;
-		}
-		if (n >= USERS_L7_MAX)
-			return;
-	}
-	cloud_incr(u->s.cloud, k, field, (int64_t)bytes);
-}
-
-static void
-count_top(struct users *u, const char *metric, const struct flowdelta *d,
-    const char *name, uint64_t n)
-{
-	struct cloud_key *k;
-	char id[48];
-	int len;
-
-	if (n == 0)
-		return;
-	len = snprintf(id, sizeof(id), "%s.%llu", metric,
-	    (unsigned long long)(d->last_us / MINUTE_US));
-	k = cloud_key(u->s.cloud, CLOUD_TOP, id, (size_t)len);
-	if (k != NULL)
-		cloud_zincr(u->s.cloud, k, name, strlen(name), n);
-}
-
-static void
-count_side(struct users *u, const struct flowdelta *d, unsigned side, const char *name)
-{
-	bool client = side == d->client;
-	const struct {
-		const char *field;
-		uint64_t n;
-	} v[] = {
-	    {"bytesSent", d->octets[side]},
-	    {"bytesRcvd", d->octets[!side]},
-	    {"pktsSent", d->packets[side]},
-	    {"pktsRcvd", d->packets[!side]},
-	    {"flowsClient", d->fresh && client},
-	    {"flowsServer", d->fresh && !client},
-	};
-	struct cloud *cloud = u->s.cloud;
-	uint64_t bytes = d->octets[0] + d->octets[1];
-	struct cloud_key *k;
-	char member[KEYNAME_PART + 1];
-	unsigned i;
-
-	k = cloud_key(cloud, CLOUD_USER, name, strlen(name));
-	if (k == NULL)
-		return;
-	for (i = 0; i < sizeof(v) / sizeof(v[0]); i++)
-		if (v[i].n > 0)
-			cloud_incr(cloud, k, v[i].field, (int64_t)v[i].n);
-	count_l7(u, k, d, bytes);
-	keyname_part(member, name, strlen(name));
-	count_top(u, "user.bytes", d, member, bytes);
-	count_top(u, "user.flows", d, member, d->fresh);
-}
-
-void
-users_count(struct users *u, const struct flowdelta *d, const struct user_names *names)
-{
-	unsigned i;
-
-	if (u->s.cloud == NULL)
-		return;
-	for (i = 0; i < 2; i++)
-		if (names->of[i] != NULL)
-			count_side(u, d, i, names->of[i]);
 }
 
 void
 users_delta(struct users *u, const struct flowdelta *d)
 {
-	char name[2][USER_NAME + 1];
+	const struct ask ask = ask_of_delta(d);
 	struct user_names names;
-	struct entry *e;
+	struct user_entry *e;
 
-	if (u->reader != NULL && (e = entry_new(u, &d->key, d->client)) != NULL) {
+	if (u->reader != NULL && (e = entry_new(u, &ask)) != NULL) {
 		e->counts = true;
 		e->delta = *d;
 		run(u);
@@ -505,8 +457,9 @@ users_delta(struct users *u, const struct flowdelta *d)
 	}
 	if (u->s.cloud == NULL)
 		return;
-	names = own_names(u, &d->key, d->client, name);
+	names = own_names(u, &ask);
 	users_count(u, d, &names);
+	keep(u, &ask, &names);
 }
 
 /*
@@ -537,7 +490,8 @@ users_new(const struct users_setup *setup, char *err, size_t errlen)
 	if (u->wait_ms > LEAST_MS)
 		reader.timeout_ms = u->wait_ms;
 	u->timer = evtimer_new(setup->base, on_timer, u);
-	if (u->timer == NULL) {
+	if (u->timer == NULL ||
+	    kept_init(&u->kept, (unsigned)setup->config->max_flows, setup->seed) < 0) {
 		snprintf(err, errlen, "no memory");
 		users_free(u);
 		return NULL;
@@ -555,7 +509,7 @@ users_new(const struct users_setup *setup, char *err, size_t errlen)
 void
 users_free(struct users *u)
 {
-	struct entry *e;
+	struct user_entry *e;
 
 	if (u == NULL)
 		return;
@@ -563,6 +517,7 @@ users_free(struct users *u)
 	while ((e = TAILQ_FIRST(&u->queue)) != NULL ||
 	    (e = TAILQ_FIRST(&u->left)) != NULL)
 		entry_free(e);
+	kept_clear(&u->kept);
 	if (u->timer != NULL)
 		event_free(u->timer);
 	free(u);

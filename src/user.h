@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * user.h -- whose a flow is: who has the address of its client, or else of its server,
- * as this probe's own sightings of logins say (keys user.ip.*, user.net.*), or as the
- * nodes do, where other probes' sightings are. A record that needs an answer waits for
- * it, in order and for a bounded time; control never does. Control thread.
+ * user.h -- whose a flow is: who had the address of its client, or else of its server,
+ * while it lasted, as this probe's own sightings of logins say (sighting.h); or who has it,
+ * as the nodes say, where other probes' sightings are. A record that needs an answer waits
+ * for it, in order and for a bounded time; control never does. Control thread.
+ *
+ * What was found first of a connection that goes on, when it was counted or a record of it
+ * left, is kept to its end, whoever logs out meanwhile; only one who logged in to that
+ * address before the record's first packet comes instead.
  */
 #ifndef MCPROBE_USER_H
 #define MCPROBE_USER_H
@@ -23,6 +27,7 @@ struct cloud;
 struct config;
 struct dpi_names;
 struct event_base;
+struct sightings;
 struct users;
 
 /* By endpoint of the flow's key; NULL: not known. FLOW's: the client's, else the
@@ -30,6 +35,7 @@ struct users;
 struct user_names {
 	const char *of[2];
 	const char *flow;
+	bool nobody[2]; /* that is known */
 };
 
 /* F, which was handed to users_ended(), leaves now. NAMES is borrowed for the call. */
@@ -41,11 +47,13 @@ struct users_setup {
 	const struct config *config; /* --user-wait, --redis... */
 	struct event_base *base;
 	struct counters *counters;
-	struct cloud *cloud; /* the own sightings, and what is counted; NULL: none */
+	struct cloud *cloud; /* what is counted; NULL: nothing is */
+	struct sightings *sightings; /* the own ones */
 	const struct dpi_names *names;
 	/* the nodes are asked: nodes_of() and its ARG; NULL: they are not */
 	unsigned (*node_of)(void *arg, const char *key, size_t len);
 	void *nodes;
+	uint64_t seed; /* of hashes */
 };
 
 /* NULL with the reason in ERR. Records that still wait when it is freed are not told
@@ -68,8 +76,8 @@ void		 users_delta(struct users *, const struct flowdelta *);
 void		 users_count(struct users *, const struct flowdelta *,
 		     const struct user_names *);
 
-/* Whose it is as far as is known now, the CLIENT endpoint first; what is not known is
- * asked for. NULL: not known. Borrowed until the next call of this room. */
+/* Whose a living flow is as far as is known now, the CLIENT endpoint first; what is not
+ * known is asked for. NULL: not known. Borrowed until the next call of this room. */
 const char	*users_known(struct users *, const struct flowkey *, unsigned client);
 
 #endif

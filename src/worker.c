@@ -317,7 +317,7 @@ worker_walk(struct worker *w, unsigned slices)
 static void
 worker_publish(struct worker *w)
 {
-	__atomic_store_n(&w->clock_us, flowtable_clock(w->table), __ATOMIC_RELAXED);
+	__atomic_store_n(&w->clock_us, flowtable_clock(w->table), __ATOMIC_RELEASE);
 	__atomic_store_n(&w->alive, flowtable_count(w->table), __ATOMIC_RELAXED);
 	worker_tell_control(w);
 }

@@ -131,7 +131,8 @@ void		 worker_want_new(struct worker *, bool);
 /* End every flow (reason 4) and finish; at once, whatever it was asked before. */
 void		 worker_stop(struct worker *);
 enum worker_state worker_state(const struct worker *);
-/* Its packet clock, µs since the epoch, 0 before the first packet. */
+/* Its packet clock, µs since the epoch, 0 before the first packet. What happened before is
+ * in its rings, or was taken. */
 uint64_t	 worker_clock(const struct worker *);
 /* The trace it reads itself, NULL: none. */
 const struct trace *worker_trace(const struct worker *);

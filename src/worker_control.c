@@ -109,7 +109,7 @@ worker_state(const struct worker *w)
 uint64_t
 worker_clock(const struct worker *w)
 {
-	return __atomic_load_n(&w->clock_us, __ATOMIC_RELAXED);
+	return __atomic_load_n(&w->clock_us, __ATOMIC_ACQUIRE);
 }
 
 const struct trace *

@@ -387,6 +387,18 @@ rig_expire_after(const struct mc_cloud *c, int tree, const void *id, size_t idle
 	free(v);
 }
 
+static inline void
+rig_tell_user(const struct mc_cloud *c, const char *name, const uint8_t addr[16],
+    unsigned bits, uint64_t at_us, bool has)
+{
+	struct rig *r = rig_of(c);
+	char text[INET6_ADDRSTRLEN];
+
+	RIG_CHECK(bits <= 128 && name[0] != '\0');
+	rig_print(&r->ops_text, "%s %s %s/%u %" PRIu64 "\n", has ? "login" : "logout", name,
+	    rig_addr(addr, text, sizeof(text)), bits, at_us);
+}
+
 static inline int
 rig_tree(const struct mc_setup *s, const char *prefix, enum mc_key_type type,
     uint32_t ttl_s)
@@ -580,6 +592,7 @@ static const struct mc_host rig_host = {
     .expire_after = rig_expire_after,
     .wanted = rig_wanted,
     .publish = rig_publish,
+    .user = rig_tell_user,
 };
 
 static inline struct mc_cloud

@@ -19,9 +19,11 @@
 #include "config.h"
 #include "keyname.h"
 #include "reader.h"
+#include "sighting.h"
 #include "user.h"
 
 #define MANY (USERS_WAITING + 100)
+#define S    UINT64_C(1000000)
 
 /*
  * The read channel
@@ -109,6 +111,7 @@ struct rig {
 	struct counters counters;
 	struct event_base *base;
 	struct cloud *cloud;
+	struct sightings *sightings;
 	struct users *users;
 	unsigned n; /* records that left */
 	uint64_t last; /* the serial of the last */
@@ -122,7 +125,7 @@ on_leave(void *arg, void *worker, struct flow *f, const struct user_names *names
 	unsigned i;
 
 	assert_ptr_equal(worker, r);
-	assert_true(f->serial > r->last); /* in order */
+	assert_true(f->serial >= r->last); /* in order; parts have one number */
 	r->last = f->serial;
 	r->n++;
 	snprintf(r->user, sizeof(r->user), "%s", names->flow != NULL ? names->flow : "");
@@ -136,12 +139,16 @@ rig_open(struct rig *r, bool nodes, int wait_ms)
 {
 	struct cloud_setup cloud = {.ttl_s = 300, .max_keys = 10000,
 		.counters = &r->counters};
+	struct sightings_setup sightings = {.grace_us = 60 * S, .counters = &r->counters};
 	struct users_setup setup = {.config = &r->config, .counters = &r->counters};
 	char err[256];
 
 	memset(r, 0, sizeof(*r));
 	memset(&channel, 0, sizeof(channel));
 	r->config.user_wait_ms = wait_ms;
+	r->config.max_flows = 1000;
+	r->sightings = sightings_new(&sightings);
+	assert_non_null(r->sightings);
 	r->base = event_base_new();
 	assert_non_null(r->base);
 	r->cloud = cloud_new(&cloud);
@@ -149,6 +156,7 @@ rig_open(struct rig *r, bool nodes, int wait_ms)
 	cloud_clock(r->cloud, 1000);
 	setup.base = r->base;
 	setup.cloud = r->cloud;
+	setup.sightings = r->sightings;
 	setup.node_of = nodes ? node_of : NULL;
 	r->users = users_new(&setup, err, sizeof(err));
 	assert_non_null(r->users);
@@ -159,6 +167,7 @@ static void
 rig_close(struct rig *r)
 {
 	users_free(r->users);
+	sightings_free(r->sightings);
 	cloud_free(r->cloud);
 	event_base_free(r->base);
 }
@@ -181,21 +190,33 @@ flow_of(uint64_t serial, const char *client, const char *server)
 }
 
 static void
-see(struct rig *r, unsigned tree, const void *id, size_t len, const char *name)
+see_at(struct rig *r, const char *text, unsigned bits, const char *name, uint64_t at_s,
+    bool has)
 {
-	struct cloud_key *k = cloud_key(r->cloud, tree, id, len);
+	struct sighting_net n = {.bits = (uint8_t)bits};
 
-	assert_non_null(k);
-	cloud_put(r->cloud, k, name, strlen(name));
+	address(n.addr, text);
+	if (has)
+		sightings_login(r->sightings, &n, name, at_s * S);
+	else
+		sightings_logout(r->sightings, &n, name, at_s * S);
 }
 
 static void
 see_address(struct rig *r, const char *text, const char *name)
 {
-	uint8_t addr[16];
+	see_at(r, text, 128, name, 0, true);
+}
 
-	address(addr, text);
-	see(r, CLOUD_USER_IP, addr, sizeof(addr), name);
+/* F, or a part of it, from FIRST to LAST, s; it ends a second later. */
+static void
+span(struct flow *f, uint64_t first_s, uint64_t last_s)
+{
+	f->packets[0] = 1;
+	f->octets[0] = 100;
+	f->first_us[0] = first_s * S;
+	f->last_dir_us[0] = f->last_us = last_s * S;
+	f->ended_us = (last_s + 1) * S;
 }
 
 static int64_t
@@ -246,19 +267,22 @@ test_own(void **state)
 static void
 test_networks(void **state)
 {
-	static const char *const nets[] = {"2001:db8:1::/48", "2001:db8:1:200::/56",
-		"2001:db8:1:203::/64"};
+	static const struct {
+		const char *addr, *name;
+		unsigned bits;
+	} nets[] = {{"2001:db8:1::", "/48", 48}, {"2001:db8:1:200::", "/56", 56},
+		{"2001:db8:1:200::", "/62", 62}, {"2001:db8:1:203::", "/64", 64}};
 	struct flow f = flow_of(0, "2001:db8:1:203::9", "2001:db8:ffff::1");
 	struct rig r;
 	unsigned i;
 
 	(void)state;
 	rig_open(&r, false, 100);
-	for (i = 0; i < 3; i++) {
-		see(&r, CLOUD_USER_NET, nets[i], strlen(nets[i]), nets[i]);
+	for (i = 0; i < sizeof(nets) / sizeof(nets[0]); i++) {
+		see_at(&r, nets[i].addr, nets[i].bits, nets[i].name, 0, true);
 		f.serial++;
 		users_ended(r.users, &r, &f);
-		assert_string_equal(r.user, nets[i]);
+		assert_string_equal(r.user, nets[i].name);
 	}
 	see_address(&r, "2001:db8:1:203::9", "himself");
 	f.serial++;
@@ -417,6 +441,197 @@ test_counts(void **state)
 	rig_close(&r);
 }
 
+/* Whose it was while it lasted. */
+static void
+test_times(void **state)
+{
+	struct flow f = flow_of(1, "10.0.0.1", "10.0.0.2");
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, false, 100);
+	see_at(&r, "10.0.0.1", 128, "bob", 100, true);
+	span(&f, 50, 99);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, ""); /* it was over before he came */
+	f.serial++;
+	span(&f, 98, 101);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "bob");
+	see_at(&r, "10.0.0.1", 128, "eve", 200, true); /* she has it by now */
+	f.serial++;
+	span(&f, 150, 160);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "bob");
+	assert_string_equal(users_known(r.users, &f.key, 0), "eve");
+	f.serial++;
+	span(&f, 210, 220);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "eve");
+	rig_close(&r);
+}
+
+/* What was found first is kept to the connection's end. */
+static void
+test_kept(void **state)
+{
+	struct flow f = flow_of(7, "10.0.0.1", "10.0.0.2");
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, false, 100);
+	see_at(&r, "10.0.0.1", 128, "bob", 100, true);
+	f.flags |= FLOW_CUT;
+	span(&f, 110, 120);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "bob");
+	see_at(&r, "10.0.0.1", 128, "bob", 130, false);
+	sightings_clock(r.sightings, 1000 * S);
+	assert_int_equal(sightings_count(r.sightings), 0);
+	span(&f, 1010, 1020);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "bob");
+	assert_string_equal(users_known(r.users, &f.key, 0), "bob");
+	/* somebody else has logged in: his is what began after that */
+	see_at(&r, "10.0.0.1", 128, "eve", 1030, true);
+	span(&f, 1025, 1040);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "bob");
+	f.flags &= ~(uint32_t)FLOW_CUT;
+	span(&f, 1040, 1050);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "eve");
+	see_at(&r, "10.0.0.1", 128, "eve", 1060, false);
+	span(&f, 2040, 2050);
+	users_ended(r.users, &r, &f); /* that was its end: nothing is kept */
+	assert_string_equal(r.user, "");
+	see_address(&r, "10.0.0.1", "tim");
+	f.flags |= FLOW_CUT;
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "tim");
+	see_at(&r, "10.0.0.1", 128, "tim", 2051, false);
+	f.serial++; /* another connection with the same ports */
+	span(&f, 3040, 3050);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "");
+	rig_close(&r);
+}
+
+/* Of the nodes' answers too; they are not asked again, and parts wait for each other. */
+static void
+test_kept_of_nodes(void **state)
+{
+	struct flow f = flow_of(7, "10.0.0.1", "0.0.0.0"), g;
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, true, 10000);
+	memset(f.key.addr[1], 0, 16);
+	f.flags |= FLOW_CUT;
+	span(&f, 110, 120);
+	g = f;
+	g.flags &= ~(uint32_t)FLOW_CUT;
+	users_ended(r.users, &r, &f);
+	users_ended(r.users, &r, &g);
+	assert_int_equal(channel.n, 2);
+	answer(&channel.q[0], "bob", true);
+	assert_int_equal(r.n, 1);
+	answer(&channel.q[1], NULL, false); /* the node has gone */
+	assert_int_equal(r.n, 2);
+	assert_string_equal(r.user, "bob");
+	f.serial = 8;
+	users_ended(r.users, &r, &f);
+	answer(&channel.q[2], "eve", true);
+	g.serial = 8;
+	users_ended(r.users, &r, &g);
+	assert_int_equal(channel.n, 3);
+	assert_string_equal(r.user, "eve");
+	rig_close(&r);
+}
+
+static const char *
+text_of(struct rig *r, const char *key, const char *field)
+{
+	const struct cloud_key *k = cloud_find(r->cloud, key, strlen(key));
+	static char text[256];
+	struct cloud_item item;
+
+	if (k == NULL || !cloud_key_get(k, field, strlen(field), &item))
+		return "-";
+	snprintf(text, sizeof(text), "%.*s", (int)item.len, item.text);
+	return text;
+}
+
+/* What was sent before the login is not the user's, though the flow is; and ip.<addr>
+ * says whose it is, if there is that key. */
+static void
+test_counts_since(void **state)
+{
+	struct flowdelta d = {.fresh = true, .serial = 9, .packets = {1, 0},
+		.octets = {100, 0}, .first_us = 60 * S, .last_us = 99 * S};
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, false, 100);
+	address(d.key.addr[0], "10.0.0.1");
+	address(d.key.addr[1], "10.0.0.2");
+	see_at(&r, "10.0.0.1", 128, "bob", 100, true);
+	users_delta(r.users, &d);
+	assert_null(cloud_find(r.cloud, "user.bob", 8));
+	assert_null(cloud_find(r.cloud, "ip.10.0.0.1", 11));
+	cloud_feed(r.cloud, &d);
+	d.fresh = false;
+	d.last_us = 110 * S;
+	users_delta(r.users, &d);
+	assert_int_equal(number(&r, "user.bob", "bytesSent"), 100);
+	assert_string_equal(text_of(&r, "ip.10.0.0.1", "user"), "bob");
+	assert_string_equal(text_of(&r, "ip.10.0.0.2", "user"), "-");
+	see_at(&r, "10.0.0.1", 128, "bob", 120, false);
+	see_at(&r, "10.0.0.2", 128, "eve", 120, true);
+	sightings_clock(r.sightings, 1000 * S);
+	d.last_us = 1010 * S;
+	users_delta(r.users, &d); /* it is his to its end */
+	assert_int_equal(number(&r, "user.bob", "bytesSent"), 200);
+	d.serial = 10;
+	d.first_us = 1005 * S;
+	users_delta(r.users, &d);
+	assert_int_equal(number(&r, "user.bob", "bytesSent"), 200);
+	assert_string_equal(text_of(&r, "ip.10.0.0.1", "user"), "-");
+	assert_string_equal(text_of(&r, "ip.10.0.0.2", "user"), "eve");
+	rig_close(&r);
+}
+
+/* Connections whose end is never told do not stay for ever. */
+static void
+test_kept_bound(void **state)
+{
+	struct flow f = flow_of(0, "10.0.0.1", "10.0.0.2");
+	struct rig r;
+	unsigned i;
+
+	(void)state;
+	rig_open(&r, false, 100);
+	see_at(&r, "10.0.0.1", 128, "bob", 100, true);
+	f.flags |= FLOW_CUT;
+	span(&f, 110, 120);
+	for (i = 0; i < 3000; i++) { /* --max-flows is 1000 */
+		f.serial = i + 1;
+		f.key.port[0] = (uint16_t)i;
+		users_ended(r.users, &r, &f);
+	}
+	see_at(&r, "10.0.0.1", 128, "bob", 130, false);
+	sightings_clock(r.sightings, 1000 * S);
+	span(&f, 1010, 1020);
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "bob");
+	f.serial = 1;
+	f.key.port[0] = 0;
+	r.last = 0;
+	users_ended(r.users, &r, &f);
+	assert_string_equal(r.user, "");
+	rig_close(&r);
+}
+
 int
 main(void)
 {
@@ -427,6 +642,11 @@ main(void)
 	    cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_bounds),
 	    cmocka_unit_test(test_counts),
+	    cmocka_unit_test(test_times),
+	    cmocka_unit_test(test_kept),
+	    cmocka_unit_test(test_kept_of_nodes),
+	    cmocka_unit_test(test_counts_since),
+	    cmocka_unit_test(test_kept_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,8 @@ struct mc_host {
 	bool (*wanted)(const struct mc_cloud *, const char *channel);
 	void (*publish)(const struct mc_cloud *, const char *channel, uint64_t ts_us,
 	    unsigned dir, const struct mc_row *rows, unsigned nrows, const void *values);
+	void (*user)(const struct mc_cloud *, const char *name, const uint8_t addr[16],
+	    unsigned bits, uint64_t at_us, bool has);
 };
 
 /*
@@ -296,6 +298,8 @@ mc_cloud_incr(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
 	c->host->incr(c, tree, id, idlen, field, n);
 }
 
+/* The field "name" of MC_TREE_IP is set only where there is the key: an address is not
+ * seen by being named. */
 static inline void
 mc_cloud_set(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
     const char *field, const void *value, size_t len)
@@ -344,6 +348,27 @@ static inline bool
 mc_cloud_wanted(const struct mc_cloud *c, const char *channel)
 {
 	return c->host->wanted(c, channel);
+}
+
+/*
+ * The user called NAME has ADDR (BITS 128) or the network of its first BITS bits, since
+ * SINCE_US; whoever had it has it no more. Flows find their users by this, by the time of
+ * their packets, whether there is a key tree or not; keys user.* are written as others. A
+ * plugin that tells of users has "user.login" among its channels.
+ */
+static inline void
+mc_user_login(const struct mc_cloud *c, const char *name, const uint8_t addr[16],
+    unsigned bits, uint64_t since_us)
+{
+	c->host->user(c, name, addr, bits, since_us, true);
+}
+
+/* NAME has lost it at AT_US: it is his no more once --user-grace has passed. */
+static inline void
+mc_user_logout(const struct mc_cloud *c, const char *name, const uint8_t addr[16],
+    unsigned bits, uint64_t at_us)
+{
+	c->host->user(c, name, addr, bits, at_us, false);
 }
 
 /*

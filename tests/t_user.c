@@ -505,7 +505,7 @@ test_kept(void **state)
 	span(&f, 2040, 2050);
 	users_ended(r.users, &r, &f); /* that was its end: nothing is kept */
 	assert_string_equal(r.user, "");
-	see_address(&r, "10.0.0.1", "tim");
+	see_at(&r, "10.0.0.1", 128, "tim", 2041, true);
 	f.flags |= FLOW_CUT;
 	users_ended(r.users, &r, &f);
 	assert_string_equal(r.user, "tim");

@@ -178,8 +178,8 @@ drop_left(struct radius_users *u, struct left *l)
 	free(l);
 }
 static void
-note_left(struct radius_users *u, const struct radius_net *net, uint64_t told_us,
-    uint64_t at_us)
+note_left(struct radius_users *u, const char *user, const struct radius_net *net,
+    uint64_t given_us, uint64_t told_us, uint64_t at_us)
 {
 	struct left *l;
 
@@ -190,8 +190,10 @@ note_left(struct radius_users *u, const struct radius_net *net, uint64_t told_us
 	if (l == NULL)
 		return; /* what is late will be believed */
 	l->net = *net;
+	l->given_us = given_us;
 	l->told_us = told_us;
 	l->at_us = at_us;
+	l->user = hash_more(u->seed, user, strlen(user));
 	table_add(&u->lefts, &l->link, hash_net(u, net));
 	TAILQ_INSERT_TAIL(&u->left, l, next);
 	u->nleft++;
@@ -316,10 +318,11 @@ keys_of_logout(const struct radius_users *u, const struct mc_cloud *c, const cha
 }
 void
 radius_leave(struct radius_users *u, const struct mc_cloud *c, const char *user,
-    const struct radius_net *net, const struct radius_news *n, uint64_t at_us)
+    const struct radius_net *net, const struct radius_news *n, uint64_t given_us,
+    uint64_t at_us)
 {
 	keys_of_logout(u, c, user, net, true, at_us);
-	note_left(u, net, n->ts_us, at_us);
+	note_left(u, user, net, given_us, n->ts_us, at_us);
 }
 void
 radius_had(const struct mc_cloud *c, const char *user, const struct radius_net *net,
@@ -388,9 +391,10 @@ radius_end(struct radius_users *u, const struct mc_cloud *c, struct session *s,
 {
 	while (s->holds != NULL) {
 		struct radius_net net = s->holds->net;
+		uint64_t given_us = s->holds->given_us;
 
 		drop_hold(u, s->holds);
-		radius_leave(u, c, s->user->name, &net, n, at_us);
+		radius_leave(u, c, s->user->name, &net, n, given_us, at_us);
 		radius_user_event(c, false, s, &net, s->user->name, n);
 	}
 	leave(u, c, s);
@@ -433,7 +437,7 @@ drop_other_v4(struct radius_users *u, const struct mc_cloud *c, struct session *
 		continue;
 	if (h == NULL || same_net(&h->net, net))
 		return false;
-	radius_leave(u, c, s->user->name, &h->net, n, at_us);
+	radius_leave(u, c, s->user->name, &h->net, n, h->given_us, at_us);
 	radius_user_event(c, false, s, &h->net, s->user->name, n);
 	drop_hold(u, h);
 	return true;
@@ -458,28 +462,37 @@ take_away(struct radius_users *u, const struct mc_cloud *c, struct hold *h,
 	return mine;
 }
 /*
- * Two workers may tell in another order than the packets came. Has one that came after N
- * said whose NET is, or that nobody has it? Then S had it, until OLD's user came or it was
- * left, if that was not before.
+ * Two workers may tell in another order than the packets came. Has a packet that came
+ * after N said that another, OLD's, has NET; or has somebody left it meanwhile who came
+ * after N, or to whom N let him in? Then flows are told that S had it until then. (Accounting
+ * of a session that has ended does not come here.)
  */
 static bool
 is_late(const struct radius_users *u, const struct mc_cloud *c, const struct session *s,
     const struct hold *old, const struct radius_net *net, const struct radius_news *n)
 {
+	const char *user = s->user->name;
 	const struct left *left;
+	uint64_t until_us;
 
 	if (old != NULL) {
 		if (n->ts_us >= old->told_us)
 			return false;
-		if (s->since_us < old->told_us)
-			radius_had(c, s->user->name, net, s->since_us, old->told_us);
-		return true;
+		until_us = old->given_us;
+	} else {
+		left = find_left(u, net);
+		if (left == NULL)
+			return false;
+		if (n->ts_us < left->given_us)
+			until_us = left->given_us;
+		else if (s->provisional && n->ts_us < left->told_us &&
+		    left->user == hash_more(u->seed, user, strlen(user)))
+			until_us = left->at_us;
+		else
+			return false;
 	}
-	left = find_left(u, net);
-	if (left == NULL || n->ts_us >= left->told_us)
-		return false;
-	if (s->since_us < left->at_us)
-		radius_had(c, s->user->name, net, s->since_us, left->at_us);
+	if (s->since_us < until_us)
+		radius_had(c, user, net, s->since_us, until_us);
 	return true;
 }
 /* S has NET. */
@@ -513,7 +526,7 @@ radius_give(struct radius_users *u, const struct mc_cloud *c, struct session *s,
 	drop_left(u, find_left(u, net));
 	h->net = *net;
 	h->s = s;
-	h->told_us = n->ts_us;
+	h->given_us = h->told_us = n->ts_us;
 	h->next = s->holds;
 	s->holds = h;
 	s->nholds++;

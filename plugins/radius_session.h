@@ -49,15 +49,17 @@ struct hold {
 	struct hold *next; /* of the same session */
 	struct session *s;
 	struct radius_net net;
-	uint64_t told_us; /* the latest packet that said so */
+	uint64_t given_us, told_us; /* the first and the latest packet that said so */
 };
 
-/* An address that somebody had and nobody has: what is older than that is late. */
+/* An address that somebody had and nobody has. */
 struct left {
 	struct link link;
 	TAILQ_ENTRY(left) next;
 	struct radius_net net;
-	uint64_t told_us, at_us; /* the packet that said so; when it was left */
+	uint64_t given_us, told_us; /* the packets that said he has it, that he has not */
+	uint64_t at_us;		    /* when it was left */
+	uint64_t user;		    /* whose it was: a hash of the name */
 };
 
 struct session {
@@ -149,9 +151,11 @@ void	 radius_session_keys(const struct mc_cloud *c, const struct session *s);
 void	 radius_had(const struct mc_cloud *c, const char *user,
 	     const struct radius_net *net, uint64_t since_us, uint64_t at_us);
 
-/* NET is USER's no more since AT_US, and nobody's. */
+/* NET, given to USER by a packet of GIVEN_US (0: not known), is not his any more since
+ * AT_US, and nobody's. */
 void	 radius_leave(struct radius_users *u, const struct mc_cloud *c, const char *user,
-	     const struct radius_net *net, const struct radius_news *n, uint64_t at_us);
+	     const struct radius_net *net, const struct radius_news *n, uint64_t given_us,
+	     uint64_t at_us);
 
 /* A login, or a logout. */
 void	 radius_user_event(const struct mc_cloud *c, bool login,

@@ -176,7 +176,7 @@ end_unknown(struct radius_users *u, const struct mc_cloud *c,
 	for (i = 0; i < nnets; i++) {
 		if (radius_find_hold(u, &nets[i]) != NULL)
 			continue;
-		radius_leave(u, c, n->user, &nets[i], n, at_us);
+		radius_leave(u, c, n->user, &nets[i], n, 0, at_us);
 		radius_user_event(c, false, &s, &nets[i], n->user, n);
 	}
 	if (radius_find_user(u, n->user) == NULL)

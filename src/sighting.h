@@ -23,7 +23,7 @@
 #include "counter.h"
 
 #define SIGHTINGS_MAX  262144
-#define SIGHTINGS_PAST 8
+#define SIGHTINGS_PAST 64
 #define SIGHTING_NAME  255	  /* bytes of a user's name; longer ones are cut */
 #define SIGHTING_SLACK 2000000u /* µs a login may be told of after its first packets */
 

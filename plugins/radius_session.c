@@ -12,6 +12,7 @@
 
 #define ENDED_MAX 4096
 #define LEFT_MAX  4096
+#define LEFT_STEPS 32 /* of one address that are looked at */
 #define HOLDS_MAX (RADIUS_NETS + 1)
 
 /* What login and logout are made of. */
@@ -156,16 +157,32 @@ radius_find_hold(const struct radius_users *u, const struct radius_net *n)
 			return (struct hold *)l;
 	return NULL;
 }
+/* Of NET and, unless 0, of USER: the next of the chain from L on, at most *STEPS. */
 static struct left *
-find_left(const struct radius_users *u, const struct radius_net *n)
+next_left(struct link *l, uint64_t hash, const struct radius_net *net, uint64_t user,
+    unsigned *steps)
 {
-	uint64_t hash = hash_net(u, n);
-	struct link *l;
+	for (l = same(l, hash); l != NULL && *steps > 0; l = same(l->next, hash)) {
+		struct left *f = (struct left *)l;
 
-	for (l = first(&u->lefts, hash); l != NULL; l = same(l->next, hash))
-		if (same_net(&((struct left *)l)->net, n))
-			return (struct left *)l;
+		(*steps)--;
+		if (same_net(&f->net, net) && (user == 0 || f->user == user))
+			return f;
+	}
 	return NULL;
+}
+static struct left *
+find_left(const struct radius_users *u, const struct radius_net *net, uint64_t user)
+{
+	uint64_t hash = hash_net(u, net);
+	unsigned steps = LEFT_STEPS;
+
+	return next_left(u->lefts.bucket[hash & u->lefts.mask], hash, net, user, &steps);
+}
+static uint64_t
+hash_user(const struct radius_users *u, const char *name)
+{
+	return hash_more(u->seed, name, strlen(name)) | 1;
 }
 static void
 drop_left(struct radius_users *u, struct left *l)
@@ -181,9 +198,10 @@ static void
 note_left(struct radius_users *u, const char *user, const struct radius_net *net,
     uint64_t given_us, uint64_t told_us, uint64_t at_us)
 {
+	uint64_t who = hash_user(u, user);
 	struct left *l;
 
-	drop_left(u, find_left(u, net));
+	drop_left(u, find_left(u, net, who));
 	if (u->nleft >= LEFT_MAX)
 		drop_left(u, TAILQ_FIRST(&u->left));
 	l = calloc(1, sizeof(*l));
@@ -193,7 +211,7 @@ note_left(struct radius_users *u, const char *user, const struct radius_net *net
 	l->given_us = given_us;
 	l->told_us = told_us;
 	l->at_us = at_us;
-	l->user = hash_more(u->seed, user, strlen(user));
+	l->user = who;
 	table_add(&u->lefts, &l->link, hash_net(u, net));
 	TAILQ_INSERT_TAIL(&u->left, l, next);
 	u->nleft++;
@@ -316,13 +334,16 @@ keys_of_logout(const struct radius_users *u, const struct mc_cloud *c, const cha
 	if (key)
 		mc_cloud_expire_after(c, tree, id, idlen, u->grace_s, user, len);
 }
-void
+bool
 radius_leave(struct radius_users *u, const struct mc_cloud *c, const char *user,
     const struct radius_net *net, const struct radius_news *n, uint64_t given_us,
     uint64_t at_us)
 {
-	keys_of_logout(u, c, user, net, true, at_us);
 	note_left(u, user, net, given_us, n->ts_us, at_us);
+	if (radius_find_hold(u, net) != NULL)
+		return false;
+	keys_of_logout(u, c, user, net, true, at_us);
+	return true;
 }
 void
 radius_had(const struct mc_cloud *c, const char *user, const struct radius_net *net,
@@ -431,15 +452,19 @@ static bool
 drop_other_v4(struct radius_users *u, const struct mc_cloud *c, struct session *s,
     const struct radius_net *net, const struct radius_news *n, uint64_t at_us)
 {
+	struct radius_net other;
+	uint64_t given_us;
 	struct hold *h;
 
 	for (h = s->holds; h != NULL && !is_v4(&h->net); h = h->next)
 		continue;
 	if (h == NULL || same_net(&h->net, net))
 		return false;
-	radius_leave(u, c, s->user->name, &h->net, n, h->given_us, at_us);
-	radius_user_event(c, false, s, &h->net, s->user->name, n);
+	other = h->net;
+	given_us = h->given_us;
 	drop_hold(u, h);
+	radius_leave(u, c, s->user->name, &other, n, given_us, at_us);
+	radius_user_event(c, false, s, &other, s->user->name, n);
 	return true;
 }
 /* NET is taken from the session that has it, by one of USER. Was it the user's
@@ -461,38 +486,46 @@ take_away(struct radius_users *u, const struct mc_cloud *c, struct hold *h,
 		radius_end(u, c, s, n, at_us);
 	return mine;
 }
+/* Until when S had NET, that others have left, if N is late: it is older than the login of
+ * one of them, or let in the one who left. 0: it is not. (Accounting of a session that has
+ * ended does not come here.) */
+static uint64_t
+left_since(const struct radius_users *u, const struct session *s,
+    const struct radius_net *net, const struct radius_news *n)
+{
+	uint64_t hash = hash_net(u, net), user = hash_user(u, s->user->name);
+	struct link *l = u->lefts.bucket[hash & u->lefts.mask];
+	unsigned steps = LEFT_STEPS;
+	const struct left *f;
+
+	while ((f = next_left(l, hash, net, 0, &steps)) != NULL) {
+		if (n->ts_us < f->given_us)
+			return f->given_us;
+		if (s->provisional && n->ts_us < f->told_us && f->user == user)
+			return f->at_us;
+		l = f->link.next;
+	}
+	return 0;
+}
 /*
  * Two workers may tell in another order than the packets came. Has a packet that came
- * after N said that another, OLD's, has NET; or has somebody left it meanwhile who came
- * after N, or to whom N let him in? Then flows are told that S had it until then. (Accounting
- * of a session that has ended does not come here.)
+ * after N said that another, OLD's, has NET; or has one who came later left it meanwhile?
+ * Then flows are told that S had it until then.
  */
 static bool
 is_late(const struct radius_users *u, const struct mc_cloud *c, const struct session *s,
     const struct hold *old, const struct radius_net *net, const struct radius_news *n)
 {
-	const char *user = s->user->name;
-	const struct left *left;
 	uint64_t until_us;
 
-	if (old != NULL) {
-		if (n->ts_us >= old->told_us)
-			return false;
+	if (old != NULL && n->ts_us < old->told_us)
 		until_us = old->given_us;
-	} else {
-		left = find_left(u, net);
-		if (left == NULL)
-			return false;
-		if (n->ts_us < left->given_us)
-			until_us = left->given_us;
-		else if (s->provisional && n->ts_us < left->told_us &&
-		    left->user == hash_more(u->seed, user, strlen(user)))
-			until_us = left->at_us;
-		else
-			return false;
-	}
+	else
+		until_us = left_since(u, s, net, n);
+	if (until_us == 0)
+		return false;
 	if (s->since_us < until_us)
-		radius_had(c, user, net, s->since_us, until_us);
+		radius_had(c, s->user->name, net, s->since_us, until_us);
 	return true;
 }
 /* S has NET. */
@@ -523,7 +556,7 @@ radius_give(struct radius_users *u, const struct mc_cloud *c, struct session *s,
 		had = take_away(u, c, old, s->user, n, at_us);
 		now |= !had;
 	}
-	drop_left(u, find_left(u, net));
+	drop_left(u, find_left(u, net, hash_user(u, s->user->name)));
 	h->net = *net;
 	h->s = s;
 	h->given_us = h->told_us = n->ts_us;

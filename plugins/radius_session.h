@@ -152,8 +152,8 @@ void	 radius_had(const struct mc_cloud *c, const char *user,
 	     const struct radius_net *net, uint64_t since_us, uint64_t at_us);
 
 /* NET, given to USER by a packet of GIVEN_US (0: not known), is not his any more since
- * AT_US, and nobody's. */
-void	 radius_leave(struct radius_users *u, const struct mc_cloud *c, const char *user,
+ * AT_US, but nobody's. False: another's, so keys and events have nothing to tell. */
+bool	 radius_leave(struct radius_users *u, const struct mc_cloud *c, const char *user,
 	     const struct radius_net *net, const struct radius_news *n, uint64_t given_us,
 	     uint64_t at_us);
 

@@ -174,10 +174,8 @@ end_unknown(struct radius_users *u, const struct mc_cloud *c,
 	take_figures(&s, n->f, n->ts_us);
 	nnets = usable_nets(nets, n);
 	for (i = 0; i < nnets; i++) {
-		if (radius_find_hold(u, &nets[i]) != NULL)
-			continue;
-		radius_leave(u, c, n->user, &nets[i], n, 0, at_us);
-		radius_user_event(c, false, &s, &nets[i], n->user, n);
+		if (radius_leave(u, c, n->user, &nets[i], n, 0, at_us))
+			radius_user_event(c, false, &s, &nets[i], n->user, n);
 	}
 	if (radius_find_user(u, n->user) == NULL)
 		mc_cloud_expire_after(c, MC_TREE_USER, n->user, strlen(n->user),

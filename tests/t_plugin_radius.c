@@ -821,6 +821,132 @@ test_option(void **unused)
 	assert_null(rig_open_as(&mc_plugin_radius, "sessions=x", &s, err, sizeof(err)));
 }
 
+/* What an address had: the last that was told to flows ("login bob ..."), "" nothing. */
+static const char *
+holder(const struct bench *b)
+{
+	const char *name = rig_value(b->r, "user.bob", "ip.10.0.0.5") != NULL ? "bob" :
+	    rig_value(b->r, "user.eve", "ip.10.0.0.5") != NULL		     ? "eve" :
+									       "";
+
+	if (name[0] != '\0')
+		assert_string_equal(rig_value(b->r, "user.ip.10.0.0.5", ""), name);
+	return name;
+}
+
+/*
+ * One story, told in any order, as two workers may: BOB comes at 1001 (accept and start),
+ * EVE takes his address at 1005, his stop comes at 1007, hers at 1009 if LEAVES. The end is
+ * always the same.
+ */
+static void
+tell_in_order(const unsigned order[6], bool leaves)
+{
+	struct bench b = bench();
+	uint64_t base = b.now;
+	unsigned i;
+
+	for (i = 0; i < 6; i++) {
+		static const char *const user[] = {
+		    "bob", "bob", "eve", "eve", "bob", "eve"};
+		static const unsigned at[] = {1, 2, 5, 6, 7, 9};
+		unsigned n = order[i];
+
+		b.now = base + (at[n] - 1) * S - (n == 0 || n == 2 ? S : 0);
+		switch (n) {
+		case 0:
+		case 2:
+			grant(&b, user[n], user[n], "10.0.0.5");
+			break;
+		case 1:
+		case 3:
+			say(&b, RADIUS_START, user[n], user[n], "10.0.0.5");
+			break;
+		case 4:
+			say(&b, RADIUS_STOP, user[n], user[n], "10.0.0.5");
+			break;
+		default:
+			if (leaves)
+				say(&b, RADIUS_STOP, user[n], user[n], "10.0.0.5");
+		}
+	}
+	assert_string_equal(holder(&b), leaves ? "" : "eve");
+	assert_true(has(b.r->ops, "login eve 10.0.0.5/128 100"));
+	rig_close(b.r);
+}
+
+static void
+permute(unsigned order[6], unsigned from, bool leaves)
+{
+	unsigned i, swap;
+
+	if (from == 6) {
+		tell_in_order(order, leaves);
+		return;
+	}
+	for (i = from; i < 6; i++) {
+		swap = order[from];
+		order[from] = order[i];
+		order[i] = swap;
+		permute(order, from + 1, leaves);
+		order[i] = order[from];
+		order[from] = swap;
+	}
+}
+
+static void
+test_told_out_of_order(void **unused)
+{
+	unsigned order[6] = {0, 1, 2, 3, 4, 5};
+
+	(void)unused;
+	permute(order, 0, false);
+	permute(order, 0, true);
+}
+
+/* He comes again with another session before the end of the first is told. */
+static void
+test_again_out_of_order(void **unused)
+{
+	struct bench b = bench();
+	uint64_t base;
+
+	(void)unused;
+	say(&b, RADIUS_START, "bob", "s1", "10.0.0.5");
+	base = b.now;
+	b.now = base + 10 * S;
+	say(&b, RADIUS_STOP, "bob", "s1", "10.0.0.5");
+	b.now = base + 8 * S;
+	say(&b, RADIUS_START, "bob", "s2", "10.0.0.5");
+	assert_string_equal(holder(&b), "bob");
+	b.now = base + 20 * S;
+	say(&b, RADIUS_STOP, "bob", "s2", "10.0.0.5");
+	assert_string_equal(holder(&b), "");
+	rig_close(b.r);
+}
+
+/* A session's end is told before its beginning: flows know when it was. */
+static void
+test_end_before_begin(void **unused)
+{
+	struct bench b = bench();
+
+	(void)unused;
+	b.now += 50 * S;
+	say(&b, RADIUS_STOP, "bob", "s1", "10.0.0.5");
+	b.now -= 40 * S;
+	say(&b, RADIUS_START, "bob", "s1", "10.0.0.5");
+	assert_string_equal(holder(&b), "");
+	assert_true(has(b.r->ops, "login bob 10.0.0.5/128 1012000000\n"
+				  "logout bob 10.0.0.5/128 1051000000\n"));
+	say(&b, RADIUS_STOP, "bob", "s1", "10.0.0.5"); /* repeated */
+	assert_int_equal(count(&b, "user.logout"), 1);
+	b.now += 100 * S; /* the id is used again */
+	say(&b, RADIUS_START, "bob", "s1", "10.0.0.5");
+	assert_string_equal(holder(&b), "bob");
+	rig_close(b.r);
+}
+
 /* Whatever happens in whatever order, each address has one user, and all ends. */
 static void
 test_any_order(void **unused)
@@ -894,6 +1020,9 @@ main(void)
 	    cmocka_unit_test(test_forged),
 	    cmocka_unit_test(test_unwanted),
 	    cmocka_unit_test(test_option),
+	    cmocka_unit_test(test_told_out_of_order),
+	    cmocka_unit_test(test_again_out_of_order),
+	    cmocka_unit_test(test_end_before_begin),
 	    cmocka_unit_test(test_any_order),
 	};
 

@@ -224,6 +224,18 @@ share_where(void *arg, const char *user,
 	sightings_of(s->sightings, user, tell, to);
 }
 
+/* ip.<addr> does not say any more that it is NAME's. */
+static void
+share_disown(struct share *s, const uint8_t addr[16], const char *name, size_t len)
+{
+	const struct cloud_key *k = cloud_look(s->cloud, CLOUD_IP, addr, 16);
+	struct cloud_item item;
+
+	if (k != NULL && cloud_key_get(k, "user", 4, &item) && item.text != NULL &&
+	    item.len == len && memcmp(item.text, name, len) == 0)
+		cloud_unset(s->cloud, cloud_key(s->cloud, CLOUD_IP, addr, 16), "user");
+}
+
 /*
  * sighting_forget: the grace has passed, by packet time. So go the own keys, which were
  * marked, whatever their TTL, which is the clock's, says.
@@ -239,9 +251,11 @@ share_forget(void *arg, const struct sighting_net *net, const char *name, bool f
 
 	if (s->cloud == NULL)
 		return;
-	if (free && net->bits == 128)
+	if (free && net->bits == 128) {
 		cloud_lapse(s->cloud, CLOUD_USER_IP, net->addr, 16, name, len);
-	else if (free) {
+		if (sightings_now(s->sightings, net->addr) == NULL)
+			share_disown(s, net->addr, name, len);
+	} else if (free) {
 		n = keyname_addr(id, net->addr);
 		n += (size_t)snprintf(id + n, sizeof(id) - n, "/%u", net->bits);
 		cloud_lapse(s->cloud, CLOUD_USER_NET, id, n, name, len);

@@ -312,6 +312,38 @@ test_persistent(void **state)
 	rig_free(r);
 }
 
+/* What was told to expire goes by another clock, on this side only. */
+static void
+test_lapse(void **state)
+{
+	struct rig *r = rig_new(1, 300, 1000);
+	struct cloud_key *k = rig_key(r, CLOUD_USER, "ann");
+	uint8_t addr[16] = {[15] = 1};
+
+	(void)state;
+	cloud_set(r->c, k, "nas", "1", 1);
+	cloud_lapse(r->c, CLOUD_USER, "ann", 3, NULL, 0); /* it was not told */
+	cloud_lapse(r->c, CLOUD_USER, "bob", 3, NULL, 0);
+	assert_string_equal(rig_show(r, "user.ann"), "nas=1");
+	cloud_expire_after(r->c, k, 60);
+	cloud_lapse(r->c, CLOUD_USER, "ann", 3, NULL, 0);
+	assert_string_equal(rig_show(r, "user.ann"), "-");
+	k = rig_ip(r, CLOUD_USER_IP, "::1");
+	cloud_put(r->c, k, "ann", 3);
+	cloud_expire_after_if(r->c, k, "ann", 3, 60);
+	cloud_lapse(r->c, CLOUD_USER_IP, addr, 16, "bob", 3);
+	assert_string_equal(rig_show(r, "user.ip.::1"), "ann");
+	cloud_lapse(r->c, CLOUD_USER_IP, addr, 16, "ann", 3);
+	assert_string_equal(rig_show(r, "user.ip.::1"), "-");
+	/* the node gets it all, and counts for itself */
+	assert_non_null(strstr(rig_take(r, 0, 100), "EXPIRE"));
+	k = rig_ip(r, CLOUD_USER_IP, "::1");
+	cloud_put(r->c, k, "eve", 3);
+	assert_string_equal(rig_show(r, "user.ip.::1"), "eve");
+	assert_int_equal(cloud_key_ttl(r->c, k), -1);
+	rig_free(r);
+}
+
 static void
 test_delete(void **state)
 {
@@ -937,6 +969,7 @@ main(void)
 	    cmocka_unit_test(test_hostile_ids),
 	    cmocka_unit_test(test_ttl),
 	    cmocka_unit_test(test_persistent),
+	    cmocka_unit_test(test_lapse),
 	    cmocka_unit_test(test_delete),
 	    cmocka_unit_test(test_take),
 	    cmocka_unit_test(test_take_order),

@@ -250,6 +250,38 @@ test_names(void **state)
 	rig_free(r);
 }
 
+/* An address takes its name from dns.cache. when it comes into being, whoever makes it. */
+static void
+test_dns_names(void **state)
+{
+	static const struct cloud_tree tree = {
+		.prefix = "dns.cache.", .type = CLOUD_STRING, .ttl_s = 3000};
+	struct rig *r = rig_new(0, 300, 1000);
+	struct flowdelta d = delta();
+	struct cloud_key *k;
+	int names;
+
+	(void)state;
+	names = cloud_add_tree(r->c, &tree);
+	assert_true(names >= 0);
+	k = cloud_key(r->c, (unsigned)names, "10.0.0.2", 8);
+	cloud_put(r->c, k, "www.example.org", 15);
+	k = cloud_key(r->c, (unsigned)names, "10.0.0.3", 8);
+	cloud_put(r->c, k, "443", 3);
+	assert_string_equal(rig_show(r, "ip.10.0.0.2"), "-");
+	cloud_feed(r->c, &d);
+	assert_non_null(strstr(rig_show(r, "ip.10.0.0.2"), "name=www.example.org"));
+	assert_null(strstr(rig_show(r, "ip.10.0.0.1"), "name="));
+	put_addr(d.key.addr[1], "10.0.0.3");
+	cloud_incr(r->c, cloud_key(r->c, CLOUD_IP, d.key.addr[1], 16), "dns.queries", 1);
+	assert_non_null(strstr(rig_show(r, "ip.10.0.0.3"), "name=443"));
+	rig_pass(r, 301000); /* a later life has it again */
+	assert_string_equal(rig_show(r, "ip.10.0.0.3"), "-");
+	cloud_feed(r->c, &d);
+	assert_non_null(strstr(rig_show(r, "ip.10.0.0.3"), "name=443"));
+	rig_free(r);
+}
+
 /* Beyond the cap "other" takes it all, and the top list still knows who. */
 static void
 test_other(void **state)
@@ -395,6 +427,7 @@ main(void)
 	    cmocka_unit_test(test_vlan_mac),
 	    cmocka_unit_test(test_node),
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_dns_names),
 	    cmocka_unit_test(test_other),
 	    cmocka_unit_test(test_fast),
 	    cmocka_unit_test(test_forgotten),

@@ -406,14 +406,20 @@ test_users(void **state)
 	cloud_set(r.cloud, key, "nas", "n", 1);
 	cloud_set(r.cloud, key, "ip.2001:db8::1", "2", 1);
 	cloud_set(r.cloud, key, "ip.", "2", 1);
+	cloud_set(r.cloud, key, "net.2001:db8:7::/60", "2", 1);
+	key = cloud_key(r.cloud, CLOUD_USER_NET, "2001:db8:7::/60", 15);
+	cloud_put(r.cloud, key, "alice", 5);
 	expect(&r, "WHO 10.0.0.1", "\"alice\"");
 	expect(&r, "WHO ::ffff:10.0.0.1", "\"alice\"");
 	expect(&r, "WHO 10.0.0.2", "nil");
 	expect(&r, "WHO 2001:db8:1:2:3:4:5:6", "\"bob\"");
 	expect(&r, "WHO 2001:db8:5:2:3:4:5:6", "\"carol\"");
 	expect(&r, "WHO 2001:db8:6:2:3:4:5:6", "nil");
+	expect(&r, "WHO 2001:db8:7:f::1", "\"alice\"");
+	expect(&r, "WHO 2001:db8:7:10::1", "nil");
 	expect(&r, "WHO alice", "-ERR not an IPv4 or IPv6 address");
-	expect(&r, "WHERE alice", "[\"10.0.0.1\", \"2001:db8::1\"]");
+	expect(&r, "WHERE alice", "[\"10.0.0.1\", \"2001:db8::1\", "
+				 "\"2001:db8:7::/60\"]");
 	expect(&r, "WHERE dave", "[]");
 	rig_close(&r);
 }

@@ -706,6 +706,9 @@ test_choice(void **state)
 	runs("-i - -T %DNS_QUERY --split http", "dns http+ ");
 	runs("-i - --plugin dns", "dns ");
 	runs("-i - --plugin none --resp 7000", "");
+	runs("-i - -T %FLOW_USER_NAME", "radius "); /* it tells users, and splits nothing */
+	runs("-i - -T %FLOW_USER_NAME --plugin none", "");
+	runs("-i - -T %FLOW_USER_NAME --plugin dns", "dns ");
 	runs("-i - --plugin http -T %DNS_QUERY", "dns+ http ");
 	runs("-i - --plugin dns -p 1/1/1/0/0", ""); /* no flow is one connection */
 	refused("-i - --plugin dms", "did you mean dns?");

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Users that the probe itself sees: with nothing but -T, by packet time however fast the
 file is read, kept to the end of connections; what clients are told of them meanwhile."""
+import subprocess
 import time
 
 import pytest
 
 import apps  # of tests/gen
 from cloud import counters, lines_of, redis, relay, serve, server, wait_until
-from conftest import FOREVER, free_port, probe
-from story import BEGIN, STATUS, Story
+from conftest import FOREVER, free_port, probe, start
+from story import BEGIN, Story
 
 T = '%IPV4_SRC_ADDR %IPV6_SRC_ADDR %L4_SRC_PORT %FLOW_START_SEC %FLOW_END_SEC %IN_BYTES %FLOW_USER_NAME'
 SERVER = '198.51.100.1'
@@ -248,18 +249,30 @@ def test_cross_probe_grace(story, server, tmp_path):
     assert c.keys('user.*') == []
 
 
-def test_taken_over_on_the_node(story, server, tmp_path):
-    """Two probes see logins: the late stop at A does not take the address from B's user."""
+def test_taken_over_on_the_node(story, server, start, tmp_path):
+    """Two probes see logins: a late stop that A sees does not take the address from the user
+    that B saw."""
     s = server()
+    c = s.client()
     story.account(100, 'start', 'bob', 's1', '10.0.0.1')
-    probe('-i', story.write(), '--redis', s.address, '--probe-id', 'a').ok()
+    first = story.write().read_bytes()
+    story.account(160, 'stop', 'bob', 's1', '10.0.0.1')
+    rest = story.write().read_bytes()[len(first):]
+    a = start('-i', '-', '--redis', s.address, '--probe-id', 'a', '--user-grace', '1', stdin=subprocess.PIPE)
+    a.process.stdin.write(first)
+    a.process.stdin.flush()
+    wait_until(lambda: c.get('user.ip.10.0.0.1') == 'bob', 10)
     other = Story(tmp_path / 'other.pcap')
     other.account(150, 'start', 'eve', 's2', '10.0.0.1')
     probe('-i', other.write(), '--redis', s.address, '--probe-id', 'b').ok()
-    story.account(160, 'stop', 'bob', 's1', '10.0.0.1')
-    probe('-i', story.write(), '--redis', s.address, '--probe-id', 'a').ok()
-    c = s.client()
-    assert c.get('user.ip.10.0.0.1') in ('eve', 'bob')
+    assert c.get('user.ip.10.0.0.1') == 'eve'
+    a.process.stdin.write(rest)
+    a.process.stdin.close()
+    a.wait()
+    wait_until(lambda: not c.exists('user.bob'), 10, 'for the grace')
+    time.sleep(1.2)
+    assert c.get('user.ip.10.0.0.1') == 'eve' and c.ttl('user.ip.10.0.0.1') == -1
+    assert c.hget('user.eve', 'ip.10.0.0.1') == str(BEGIN + 150)
 
 
 def test_node_away(story):

@@ -78,6 +78,10 @@ count_side(struct users *u, const struct flowdelta *d, unsigned side, const char
 	char member[KEYNAME_PART + 1];
 	unsigned i;
 
+	/* the login has made the key; gone with the grace, it does not come again for a
+	   connection that was kept: nobody would tell it to end. Nodes know others' logins */
+	if (u->reader == NULL && cloud_look(cloud, CLOUD_USER, name, strlen(name)) == NULL)
+		return;
 	k = cloud_key(cloud, CLOUD_USER, name, strlen(name));
 	if (k == NULL)
 		return;

@@ -120,6 +120,18 @@ def test_kept_to_the_end(story):
     assert {u for _, u in users(story.path, '-d', '30', '-t', '60', ports=[4001])} == {None}
 
 
+def test_kept_but_forgotten(story, serve):
+    """His connection goes on when he is forgotten: no key of his comes again by that."""
+    story.account(100, 'start', 'bob', 's1', '10.0.0.1')
+    story.account(200, 'stop', 'bob', 's1', '10.0.0.1')
+    story.talk(110, '10.0.0.1', SERVER, until=800)
+    p = serve('-i', story.write(), '--stay', '--no-dpi', '-T', T, '-d', '30', '-t', '60').listening()
+    with p.client() as c:
+        wait_until(lambda: int(c.hget('ip.10.0.0.1', 'pktsSent') or 0) == 70, 10)
+        wait_until(lambda: c.keys('user.*') == [], 10)
+    p.finish()
+
+
 def test_kept_but_for_another(story):
     """She has logged in: reports that begin after that are hers."""
     story.account(100, 'start', 'bob', 's1', '10.0.0.1')

@@ -9,9 +9,11 @@
  * address belongs to one session; who had it last told has it. A session ends by its
  * Stop, by its NAS's Accounting-On or -Off, when others have taken all its addresses,
  * or, least recently heard of, for want of room. What has ended is remembered, so that
- * repetitions that come late do not revive it.
+ * repetitions that come late do not revive it. Packets may be told in another order than
+ * they came, by two workers: what is older than what was last told of an address changes
+ * nothing but what flows are told of the past.
  *
- * Bounds: so many sessions as radius_users_new() is told and 4,096 ended ones, of some
+ * Bounds: so many sessions as radius_users_new() is told and 4,096 ended ones and addresses left, of some
  * 500 bytes and their texts (at most 254 each) and RADIUS_NETS + 1 addresses. A packet
  * costs a few look-ups, On and Off a step per session of the NAS.
  */

@@ -150,7 +150,8 @@ add_left(void *to, const struct sighting_net *net, bool leaving)
 
 	if (!leaving)
 		return;
-	prefix = (size_t)snprintf(field, sizeof(field), "%s", net->bits == 128 ? "ip." : "net.");
+	prefix = (size_t)snprintf(
+	    field, sizeof(field), "%s", net->bits == 128 ? "ip." : "net.");
 	len = prefix + keyname_addr(field + prefix, net->addr);
 	if (net->bits < 128)
 		len += (size_t)snprintf(field + len, sizeof(field) - len, "/%u", net->bits);

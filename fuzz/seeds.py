@@ -397,6 +397,22 @@ def glob():
         yield name, bytes([len(pattern)]) + pattern + text
 
 
+def watch():
+    def lists(*entries, host='www.example.com', url='/a/b.exe', method='GET'):
+        return '\n'.join([*entries, '', method, host, url]).encode('latin1')
+    yield 'names', lists('example.com', 'Example.COM.', '*.example.net', '.', ' blank ')
+    yield 'nets', lists('10.0.0.5', '10.0.0.0/8', '::/0', '2001:db8::/32', '10.0.0.0/255.0.0.0',
+                        '0.0.0.0/0', '1.2.3.4/33', url='\0' * 10 + '\xff\xff\n\0\0\5')
+    yield 'globs', lists('*.exe', 'www.*/a/*.exe', 'http://w?w.example.com/*', '[a-z]*/[^x]*', '*/')
+    for n, text in enumerate(('(a|b)*\\.exe$', '^www\\b.{1,20}(/\\w+)+', '(?i)EXAMPLE', '(((a*)*)*)*b',
+                              '(?P<n>x|)+[]a-c\\d]{2,3}?', '(?=a)', '(a{100}){100}', '[^/]*/\\x61')):
+        yield 'search-%d' % n, lists('~' + text)
+    yield 'proxy', lists('example.com', host='p', url='http://u:p@example.com:80?x')
+    yield 'connect', lists('example.com', host='', url='example.com:443', method='CONNECT')
+    yield 'brackets', lists('[::1]:80', '2001:db8::1', 'u@[x', 'a:b', host='[2001:DB8::1]:80', url='*')
+    yield 'many', lists(*('x%d.*' % n for n in range(190)), host='x77.y')
+
+
 def radius():
     def packet(code, n, *attributes, size=None):
         body = b''.join(bytes([kind, len(v) + 2]) + v for kind, v in attributes)
@@ -451,7 +467,7 @@ def radius():
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
     for make in (decode, engine, records, template, config, capture, resp, dns, http, glob,
-                 radius):
+                 watch, radius):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

@@ -4,7 +4,8 @@
 
 Who and what is watched stands in two sets of the nodes, which may change at any time:
   watch.dns.clients  addresses and networks (10.0.0.5, 192.168.7.0/24, 2001:db8::/32)
-  watch.dns.domains  names; each means what is beneath it too, and . everything
+  watch.dns.domains  names; each means what is beneath it too, and . everything;
+                     *. before a name is allowed and changes nothing
 They are read again each second, and at once when something is published on watch.changed.
 What a node that is away had in its sets goes on being watched.
 
@@ -74,7 +75,7 @@ class Watched:
             except argparse.ArgumentTypeError as error:
                 self.complain('%s: %s' % (CLIENTS, one_line(str(error))))
         self.clients = HostList(networks)
-        self.domains = {domain_name(text.strip()): text for text in
+        self.domains = {named(text): text for text in
                         sorted(set().union(*(domains for _, domains in self.sets.values())))
                         if text.strip()}
 
@@ -89,6 +90,12 @@ class Watched:
             if domain in self.domains:
                 yield 'domain', self.domains[domain]
                 return
+
+
+def named(entry: str) -> str:
+    """The name an entry means."""
+    name = domain_name(entry.strip())
+    return name[2:] if name.startswith('*.') and len(name) > 2 else name
 
 
 def read_sets(client) -> List[Any]:

@@ -3,6 +3,7 @@
 skipped until they are back. A key of the MicroCloud lives on one node, so merging is mostly
 a union; the same host seen by two probes asked directly is summed."""
 import hashlib
+import ipaddress
 import queue
 import threading
 import time
@@ -202,6 +203,33 @@ def ask_hashes(client, keys: List[str], fields: List[str]) -> List[Hash]:
             answer = {f: v for f, v in zip(fields, answer) if v is not None}
         answers.append(answer)
     return answers
+
+
+ALL_LENGTHS = range(127, 0, -1)
+
+
+def look_ups(address, lengths: Iterable[int] = ALL_LENGTHS) -> List[str]:
+    """The keys that may tell its user, the smallest network first."""
+    keys = ['user.ip.%s' % address]
+    if address.version == 6:
+        keys += ['user.net.%s' % ipaddress.ip_network((address, length), strict=False)
+                 for length in lengths]
+    return keys
+
+
+def users(nodes: Nodes, addresses: List,
+          lengths: Iterable[int] = ALL_LENGTHS) -> Dict[Any, Tuple[str, str]]:
+    """Of each address that has one: what the user's hash calls it, the user. Networks of these
+    LENGTHS of prefixes are looked for."""
+    keys = {a: look_ups(a, lengths) for a in addresses}
+    texts = nodes.strings(dict.fromkeys(k for found in keys.values() for k in found))
+    answer = {}
+    for a, tried in keys.items():
+        for key in tried:
+            if key in texts:
+                answer[a] = key[len('user.'):], texts[key]
+                break
+    return answer
 
 
 class Once:

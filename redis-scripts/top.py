@@ -14,6 +14,7 @@ examples:
   top.py --redis 10.0.0.1:6379,10.0.0.2:6379 the whole MicroCloud on two nodes
   top.py --once --json --group port          one object for a script
 """
+import ipaddress
 import json
 import shutil
 import sys
@@ -23,8 +24,9 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from mcprobe_common import (clip, human, number, options, pad, positive, run, safe, seconds, tell,
                             text_width)
-from mcprobe_nodes import Hash, Nodes
+from mcprobe_nodes import Hash, Nodes, users
 
+USER_NETS = (64, 56, 48)  # prefixes of networks whose user an address has, as the probe asks
 RATES = (2, 4, 6)  # columns of rates
 MINUTES = 5       # of top lists summed
 CANDIDATES = 200  # of each list at least, whose keys are read
@@ -136,7 +138,22 @@ class Table:
             for key, row in rows.items():
                 self.rate(row, self.last.get(key), now - self.time)
         self.last, self.time, self.there = rows, now, there
-        return sorted(rows.values(), key=self.order)[:n]
+        shown = sorted(rows.values(), key=self.order)[:n]
+        return self.named(shown) if group == 'ip' else shown
+
+    def named(self, rows: List[Row]) -> List[Row]:
+        """Hosts with their users and names, which stand in keys of their own."""
+        hosts = {}
+        for row in rows:
+            try:
+                hosts[row.name] = ipaddress.ip_address(row.name)
+            except ValueError:
+                pass  # ip.other, say
+        found = users(self.nodes, list(hosts.values()), USER_NETS)
+        names = self.nodes.strings('dns.cache.' + row.name for row in rows if not row.label)
+        return [row._replace(
+            user=row.user or found.get(hosts.get(row.name), ('', ''))[1],
+            label=row.label or names.get('dns.cache.' + row.name, '')) for row in rows]
 
     def rate(self, row: Row, last: Optional[Row], elapsed: float) -> None:
         for what in COUNTS:

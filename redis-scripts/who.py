@@ -21,7 +21,7 @@ import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from mcprobe_common import clip, number, human, options, pad, run, safe, text_width, user_key
-from mcprobe_nodes import Hash, Nodes
+from mcprobe_nodes import Hash, Nodes, users
 
 COLUMN = 46  # of a value at most
 HEADS = ('address', 'user', 'since', 'session', 'nas', 'calling', 'sent', 'received', '')
@@ -42,28 +42,6 @@ def user_name(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError('an empty name')
     return text
-
-
-def look_ups(address) -> List[str]:
-    """The keys that may tell its user, the smallest network first."""
-    keys = ['user.ip.%s' % address]
-    if address.version == 6:
-        keys += ['user.net.%s' % ipaddress.ip_network((address, length), strict=False)
-                 for length in range(127, 0, -1)]
-    return keys
-
-
-def users(nodes: Nodes, addresses: List) -> Dict[Any, Tuple[str, str]]:
-    """Of each address that has one: what the user's hash calls it, the user."""
-    keys = {a: look_ups(a) for a in addresses}
-    texts = nodes.strings(dict.fromkeys(k for found in keys.values() for k in found))
-    answer = {}
-    for a, tried in keys.items():
-        for key in tried:
-            if key in texts:
-                answer[a] = key[len('user.'):], texts[key]
-                break
-    return answer
 
 
 def held(fields: Hash) -> List[str]:

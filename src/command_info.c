@@ -299,6 +299,7 @@ static const struct section {
 	{"cloud", "Cloud", info_cloud, COUNTER_DELTAS},
 	{"queries", "Queries", NULL, COUNTER_QUERIES},
 	{"nodes", "Nodes", NULL, COUNTER_NODE_CONNECTS},
+	{"watch", "Watch", NULL, COUNTER_WATCH_READS},
 	{"reader", "Reader", NULL, COUNTER_READER_ASKED},
 	{"events", "Events", NULL, COUNTER_EVENTS},
 	{"resp", "Resp", NULL, COUNTER_RESP_CONNECTIONS},

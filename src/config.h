@@ -103,6 +103,7 @@ struct config {
 	int redis_db;
 	char *sentinel_master;	     /* NULL: no sentinels */
 	struct redis_list sentinels; /* then REDIS is empty and there is one node */
+	bool watch;
 	int drain_s;
 	struct strlist resp; /* addresses to answer at; empty: none */
 	bool resp_default;   /* nobody asked for it by name */
@@ -144,8 +145,9 @@ const char *config_nearest(const char *name, const char *const *names, unsigned 
 /* Does the key tree have anybody to read it: nodes, or clients? */
 bool	 config_has_cloud(const struct config *);
 
-/* The first line of a password file, to be freed. NULL with the reason in ERR. */
-char	*config_secret(const char *path, char *err, size_t errlen);
+/* The first line of the password file that OPTION names, to be freed. NULL with the reason
+ * in ERR. */
+char	*config_secret(const char *option, const char *path, char *err, size_t errlen);
 
 /* Is the address (16 bytes, IPv4 mapped) in one of -L's networks? */
 bool	 config_is_local(const struct config *, const uint8_t *addr);

@@ -257,6 +257,31 @@ check_probe_id(const struct config *c, char *err, size_t errlen)
 	return 0;
 }
 
+/* What says how to use nodes is a mistake where there are none. */
+static int
+check_nodes(const struct config *c, char *err, size_t errlen)
+{
+	const struct {
+		const char *name;
+		bool given;
+	} options[] = {{"--redis-user", c->redis_user != NULL},
+		{"--redis-password-file", c->redis_password_file != NULL},
+		{"--redis-db", c->redis_db != 0},
+		{"--watch", c->watch}};
+	unsigned i;
+
+	if (c->sentinel_master != NULL && c->redis.n > 0)
+		return reason(err, errlen, "--redis and --sentinel exclude each other");
+	if (c->sentinel_master != NULL || c->redis.n > 0)
+		return 0;
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (options[i].given)
+			return reason(err, errlen,
+			    "%s needs the nodes it is about: --redis or --sentinel",
+			    options[i].name);
+	return 0;
+}
+
 int
 config_finish_cloud(struct config *c, char *err, size_t errlen)
 {
@@ -264,8 +289,8 @@ config_finish_cloud(struct config *c, char *err, size_t errlen)
 		return reason(err, errlen, "no memory");
 	if (check_probe_id(c, err, errlen) < 0)
 		return -1;
-	if (c->sentinel_master != NULL && c->redis.n > 0)
-		return reason(err, errlen, "--redis and --sentinel exclude each other");
+	if (check_nodes(c, err, errlen) < 0)
+		return -1;
 	if (c->daemon && c->events != NULL && strcmp(c->events, "-") == 0)
 		return reason(err, errlen, "--daemon cannot write to standard output");
 	if (c->resp.n == 0 && !c->resp_none && (c->live || c->stay)) {
@@ -293,21 +318,28 @@ config_has_cloud(const struct config *c)
 }
 
 char *
-config_secret(const char *path, char *err, size_t errlen)
+config_secret(const char *option, const char *path, char *err, size_t errlen)
 {
 	char line[SECRET_MAX + 2], *secret;
 	FILE *f = fopen(path, "re");
 
 	if (f == NULL) {
-		reason(err, errlen, "%s: %s", path, strerror(errno));
+		reason(err, errlen, "%s %s: %s", option, path, strerror(errno));
 		return NULL;
 	}
+	errno = 0;
 	if (fgets(line, sizeof(line), f) == NULL)
 		line[0] = '\0';
+	if (ferror(f)) { /* a folder, say */
+		reason(err, errlen, "%s %s: %s", option, path, strerror(errno));
+		fclose(f);
+		return NULL;
+	}
 	fclose(f);
 	line[strcspn(line, "\r\n")] = '\0';
 	if (line[0] == '\0' || strlen(line) > SECRET_MAX) {
-		reason(err, errlen, "%s: expected a password of 1 to %d bytes in its first line",
+		reason(err, errlen,
+		    "%s %s: expected a password of 1 to %d bytes in its first line", option,
 		    path, SECRET_MAX);
 		return NULL;
 	}

@@ -58,12 +58,23 @@ match_one(const unsigned char **p, const unsigned char *end, unsigned char c)
 bool
 glob_match(const char *pattern, size_t plen, const char *text, size_t len)
 {
+	uint32_t fuel = UINT32_MAX;
+
+	return glob_match_within(pattern, plen, text, len, &fuel);
+}
+
+bool
+glob_match_within(const char *pattern, size_t plen, const char *text, size_t len,
+    uint32_t *fuel)
+{
 	const unsigned char *p = (const unsigned char *)pattern, *pend = p + plen;
 	const unsigned char *t = (const unsigned char *)text, *tend = t + len;
 	const unsigned char *star = NULL; /* behind the last star */
 	const unsigned char *back = NULL; /* what it has not taken yet */
 
-	while (t < tend) {
+	for (; t < tend; --*fuel) {
+		if (*fuel == 0)
+			return false;
 		if (p < pend && *p == '*') {
 			star = ++p;
 			back = t;

@@ -8,10 +8,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define GLOB_MAX 256 /* bytes of a pattern from a client at most */
 
 bool	 glob_match(const char *pattern, size_t plen, const char *text, size_t len);
+/* The same; *FUEL is made less by each step, and at 0 there is no match. */
+bool	 glob_match_within(const char *pattern, size_t plen, const char *text, size_t len,
+	     uint32_t *fuel);
 
 /*
  * The bytes every match begins with: copied to PREFIX (plen bytes of room), escapes

@@ -82,6 +82,8 @@ main(int argc, char **argv)
 		fatal(1, "%s", err);
 	if (plugins_load(&plugins, &config, err, sizeof(err)) < 0)
 		fatal(CONFIG_USAGE_EXIT, "--plugin: %s", err);
+	if (plugins_check_publish(&plugins, &config, err, sizeof(err)) < 0)
+		fatal(CONFIG_USAGE_EXIT, "%s", err);
 	if (answered(&config))
 		goto out;
 	log_open(config.syslog && !config.daemon,

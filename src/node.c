@@ -17,6 +17,7 @@
 #include "cloud.h"
 #include "log.h"
 #include "node_int.h"
+#include "watch.h"
 
 static const struct node_times times_default = {
 	.tick = 25,
@@ -26,6 +27,8 @@ static const struct node_times times_default = {
 	.retry_max = 5000,
 	.window = 100,
 	.beat = 5000,
+	.poll = 1000,
+	.whole = 10000,
 	.look = 200,
 	.dead = 20000,
 	.loading = 250,
@@ -99,6 +102,7 @@ make_node(struct nodes *s, const struct redis_address *a)
 	node_link_init(n);
 	node_sentinel_init(n);
 	node_command_init(n);
+	node_watch_init(n);
 	s->n++;
 	return 0;
 }
@@ -132,7 +136,7 @@ init(struct nodes *s, char *err, size_t errlen)
 	s->times = times_default;
 	nodes_identity_init(s);
 	if (c->redis_password_file != NULL) {
-		s->password = config_secret(c->redis_password_file, err, errlen);
+		s->password = config_secret("--redis-password-file", c->redis_password_file, err, errlen);
 		if (s->password == NULL)
 			return -1;
 	}
@@ -175,6 +179,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	for (i = 0; i < s->n; i++) {
 		node_turn(&s->v[i]);
 		node_command_turn(&s->v[i]);
+		node_watch_turn(&s->v[i]);
 	}
 }
 
@@ -202,6 +207,7 @@ disconnect(struct node *n)
 	node_conn_close(&n->conn);
 	node_conn_close(&n->ask);
 	node_conn_close(&n->command.conn);
+	node_watch_close(n);
 }
 
 void
@@ -403,6 +409,23 @@ state_name(const struct node *n)
 	return "";
 }
 
+/* What it has on its lists. */
+static void
+info_watch(const struct node *n, struct respbuf *b)
+{
+	struct watch_stats stats;
+	size_t left_out = 0;
+	unsigned i;
+
+	for (i = 0; i < WATCH_LISTS; i++) {
+		watch_stats(n->set->s.watch, n->index, i, &stats);
+		line(b, "%s:%zu", watch_key(i), stats.entries);
+		left_out += stats.left_out;
+	}
+	line(b, "watch.left_out:%zu", left_out);
+	line(b, "watch.error:%s", n->watch.error);
+}
+
 static void
 info(const struct node *n, struct respbuf *b)
 {
@@ -427,6 +450,8 @@ info(const struct node *n, struct respbuf *b)
 	line(b, "events_lost:%" PRIu64, n->lost);
 	line(b, "requests_ignored:%" PRIu64, n->command.ignored);
 	line(b, "reconnects:%" PRIu64, n->reconnects);
+	if (s->s.watch != NULL)
+		info_watch(n, b);
 	line(b, "last_error:%s", n->error);
 }
 

@@ -24,6 +24,7 @@ struct cloud;
 struct config;
 struct event_base;
 struct nodes;
+struct watch;
 
 struct nodes_setup {
 	const struct config *config; /* --redis..., --sentinel, --probe-id, --drain-timeout */
@@ -36,6 +37,11 @@ struct nodes_setup {
 	/* a command of the command channel, REQUEST as inline text: its answer into REPLY,
 	   plain text */
 	void (*command)(void *arg, const char *request, size_t len, struct respbuf *reply);
+	/* --watch: the lists, a source per node, which are read at the start, each second
+	   and when watch.changed says so; NULL: no set is ever read. Borrowed */
+	struct watch *watch;
+	/* one of them has changed, perhaps */
+	void (*watched)(void *arg);
 	void *arg;
 };
 

@@ -57,6 +57,8 @@ command_open(void *arg)
 	n->command.ping_ms = node_now() + s->times.beat;
 	if (!node_conn_write(&n->command.conn, b, replies + 3))
 		command_lost(n, "");
+	else
+		node_watch_changed(n); /* while nobody listened */
 }
 
 /* Answer a request, on the node it came from. */
@@ -114,10 +116,13 @@ command_reply(void *arg, const redisReply *r)
 	kind = r->element[0];
 	channel = r->element[1];
 	text = r->element[2];
-	if (kind->type == REDIS_REPLY_STRING && strcmp(kind->str, "message") == 0 &&
-	    channel->type == REDIS_REPLY_STRING && text->type == REDIS_REPLY_STRING &&
-	    strncmp(channel->str, "mcprobe.cmd.", 12) == 0)
+	if (kind->type != REDIS_REPLY_STRING || strcmp(kind->str, "message") != 0 ||
+	    channel->type != REDIS_REPLY_STRING || text->type != REDIS_REPLY_STRING)
+		return;
+	if (strncmp(channel->str, "mcprobe.cmd.", 12) == 0)
 		answer(n, text->str, text->len);
+	else
+		node_watch_changed(n);
 }
 
 void

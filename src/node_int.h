@@ -10,6 +10,7 @@
  *	node_batch.c	fence, batches, the number that tells what was committed
  *	node_event.c	events that wait for their keys
  *	node_command.c	the command channel
+ *	node_watch.c	the sets of what is watched
  *	node_sentinel.c	asking sentinels where the master is
  *
  * Memory per node: one batch (NODE_BATCH_BYTES and a key more, twice while it is being
@@ -31,6 +32,7 @@
 #include "counter.h"
 #include "node.h"
 #include "resp.h"
+#include "watch.h"
 
 #define NODE_BATCH_OPS	  5000
 #define NODE_BATCH_BYTES  (1 << 20)
@@ -58,6 +60,8 @@ struct node_times {
 	unsigned retry_max;  /* doubled each time */
 	unsigned window;     /* from a first change to the batch */
 	unsigned beat;	     /* heartbeats; PING on the command channel */
+	unsigned poll;	     /* between looks at the sets of what is watched, */
+	unsigned whole;	     /* and between whole readings of large ones */
 	unsigned look;	     /* at another's heartbeat, to see whether it beats */
 	unsigned dead;	     /* one that did not in this time is of a dead probe */
 	unsigned loading;    /* the node reads its data */
@@ -209,6 +213,31 @@ struct node_command {
 	uint64_t ignored;  /* requests that were too long */
 };
 
+/* The connection that reads what is watched, with --watch. */
+struct node_watch {
+	struct node_conn conn;
+	uint64_t due_ms, poll_ms; /* to connect, to look */
+	unsigned retry_ms;
+	unsigned hellos; /* replies to AUTH and SELECT to come, */
+	unsigned sizes;	 /* to SCARD */
+	unsigned todo;	 /* bits of lists: to be read in this round */
+	unsigned changed; /* to be read in the next one, whatever they look like */
+	enum watch_list list; /* being read if READING */
+	bool reading;
+	char cursor[24];
+	uint64_t seen, began_ms; /* entries of it, since */
+	unsigned page; /* asked for at once */
+	struct {
+		bool known; /* it was read on this connection */
+		int64_t size;
+		uint64_t read_ms, took_ms;
+		size_t left_out; /* counted already */
+		uint64_t rest_ms; /* it cannot be read: not before */
+	} of[WATCH_LISTS];
+	char error[NODE_ERROR]; /* "": none */
+	bool wrong;		/* in this round */
+};
+
 struct node {
 	struct nodes *set;
 	unsigned index;
@@ -219,6 +248,7 @@ struct node {
 	struct node_conn conn, ask;  /* write channel; sentinels */
 	unsigned sentinel, asked;    /* next to ask; how many were, in this round */
 	struct node_command command;
+	struct node_watch watch;
 
 	enum node_state state;
 	uint64_t due_ms; /* nothing is done before */
@@ -373,6 +403,16 @@ void	 node_event_all_taken(struct node *);
 void	 node_command_init(struct node *);
 void	 node_command_turn(struct node *);
 void	 node_command_close(struct node *);
+
+/* node_watch.c: without --watch they do nothing */
+void	 node_watch_init(struct node *);
+void	 node_watch_turn(struct node *);
+void	 node_watch_close(struct node *);
+/* Somebody says that the sets have changed. */
+void	 node_watch_changed(struct node *);
+/* Read the sets through C, blocking, until END_MS; what is not whole by then is read
+ * later. */
+void	 node_watch_first(struct node *, redisContext *c, uint64_t end_ms);
 
 /* node_sentinel.c */
 void	 node_sentinel_init(struct node *);

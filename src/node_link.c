@@ -120,8 +120,10 @@ forget(struct node *n)
 	n->refusal = NODE_FINE;
 	if (n->set->looker == n)
 		n->set->looker = NULL;
-	if (n->set->s.config->sentinel_master != NULL)
+	if (n->set->s.config->sentinel_master != NULL) {
 		node_command_close(n); /* the master may be another */
+		node_watch_close(n);
+	}
 	n->state = NODE_WAITING;
 }
 

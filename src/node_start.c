@@ -29,8 +29,10 @@ question(redisContext *c, const struct nodes *s)
 }
 
 static redisReply *
-ask(const struct nodes *s, const struct redis_address *a)
+ask(struct node *n, uint64_t end)
 {
+	const struct redis_address *a = &n->target;
+	const struct nodes *s = n->set;
 	static const struct timeval limit = {ANSWER_S, 0};
 	redisReply *r = NULL;
 	redisContext *c;
@@ -39,6 +41,8 @@ ask(const struct nodes *s, const struct redis_address *a)
 			    : redisConnectWithTimeout(a->host, a->port, limit);
 	if (c != NULL && c->err == 0 && redisSetTimeout(c, limit) == REDIS_OK)
 		r = question(c, s);
+	if (r != NULL && s->s.watch != NULL)
+		node_watch_first(n, c, end);
 	if (c != NULL)
 		redisFree(c);
 	if (r != NULL && r->type != REDIS_REPLY_STRING) {
@@ -91,7 +95,7 @@ nodes_question(struct nodes *s, char *err, size_t errlen)
 	if (s->s.config->sentinel_master != NULL)
 		return 0;
 	for (i = 0; rc == 0 && i < s->n && node_now() < end; i++) {
-		redisReply *r = ask(s, &s->v[i].target);
+		redisReply *r = ask(&s->v[i], end);
 
 		if (r != NULL)
 			rc = judge(s, &s->v[i], r, err, errlen);

@@ -23,6 +23,7 @@
 #endif
 
 #define NAMES_MAX 64
+#define CHANNELS_MAX 64
 
 extern const struct mc_plugin mc_plugin_dns, mc_plugin_http, mc_plugin_radius;
 
@@ -316,10 +317,18 @@ template_has_users(const struct template *t)
 	return false;
 }
 
+/* What --watch compares comes from these. */
+static bool
+is_watched(const struct config *c, const struct plugin *p)
+{
+	return c->watch &&
+	    (strcmp(p->mc->name, "dns") == 0 || strcmp(p->mc->name, "http") == 0);
+}
+
 static bool
 has_use(const struct config *c, const struct template *t, const struct plugin *p)
 {
-	if (p->named || template_has(t, p, false))
+	if (p->named || template_has(t, p, false) || is_watched(c, p))
 		return true;
 	if (c->plugins.n > 0 || p->object != NULL)
 		return false;
@@ -374,6 +383,9 @@ plugins_choose(struct plugins *s, const struct config *c, const struct template 
 	}
 	if (c->split != NULL && plugins_split(s, c->split, err, errlen) < 0)
 		return -1;
+	if (c->watch && (c->aggregation & need) != need)
+		return reason(err, errlen,
+		    "--watch needs flows with protocol, addresses and ports: not --aggregation");
 	/* a flow of many connections has nothing a plugin could read */
 	for (i = 0; i < s->n && (c->aggregation & need) != need; i++)
 		s->v[i].runs = s->v[i].splits = false;
@@ -381,6 +393,52 @@ plugins_choose(struct plugins *s, const struct config *c, const struct template 
 		s->any |= s->v[i].runs;
 		s->splits |= s->v[i].splits;
 		s->subflows |= s->v[i].splits && s->v[i].mc->subflow != NULL;
+	}
+	return 0;
+}
+
+/*
+ * --publish
+ */
+
+/* Is NAME a channel, or does it stand above one? */
+static bool
+is_channel(const char *name, const char *const *channels, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (events_named(&name, 1, channels[i], strlen(channels[i])))
+			return true;
+	return strncmp(name, "alert.", 6) == 0 && name[6] != '\0';
+}
+
+int
+plugins_check_publish(const struct plugins *s, const struct config *c, char *err,
+    size_t errlen)
+{
+	const char *names[CHANNELS_MAX] = {"all", "none", "flow", "flow.new", "flow.end",
+		"alert", "alert.info", "alert.warning", "alert.critical", "user"};
+	const char *const *channel, *near;
+	unsigned n = 0, i;
+
+	while (names[n] != NULL)
+		n++;
+	for (i = 0; i < s->n; i++)
+		for (channel = s->v[i].mc->channels; channel != NULL && *channel != NULL &&
+		     n < CHANNELS_MAX; channel++)
+			names[n++] = *channel;
+	for (i = 0; i < c->publish.n; i++) {
+		if (is_channel(c->publish.v[i], names, n))
+			continue;
+		near = config_nearest(c->publish.v[i], names, n);
+		if (near != NULL)
+			return reason(err, errlen,
+			    "--publish: unknown channel %s; did you mean %s?",
+			    c->publish.v[i], near);
+		return reason(err, errlen,
+		    "--publish: unknown channel %s; there are flow, user, alert, all, none "
+		    "and those of plugins: dns, http, radius", c->publish.v[i]);
 	}
 	return 0;
 }

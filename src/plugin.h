@@ -33,6 +33,7 @@ struct plugin_flows;
 struct plugin_splitter;
 struct post_head;
 struct template;
+struct watcher;
 
 /*
  * Which there are
@@ -66,6 +67,10 @@ int	 plugins_load(struct plugins *, const struct config *, char *err, size_t err
 /* Which of them run, and which split. 0, or -1: a mistake in --split. */
 int	 plugins_choose(struct plugins *, const struct config *, const struct template *,
 	     char *err, size_t errlen);
+
+/* Does --publish name channels that there are, the plugins' included? 0, or -1. */
+int	 plugins_check_publish(const struct plugins *, const struct config *, char *err,
+	     size_t errlen);
 
 /* For the lists: a built-in one, NULL after the last. */
 const struct mc_plugin *plugin_builtin(unsigned i);
@@ -132,6 +137,7 @@ struct plugin_control_setup {
 	struct events *events;
 	struct counters *counters;
 	struct sightings *sightings;
+	struct watcher *watcher; /* compares events with lists; NULL: nothing is watched */
 };
 
 struct plugin_control *plugin_control_new(const struct plugin_control_setup *, char *err,

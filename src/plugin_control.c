@@ -14,6 +14,7 @@
 #include "json.h"
 #include "keyname.h"
 #include "sighting.h"
+#include "watcher.h"
 
 #define TREE_OWN 16 /* numbers of trees that plugins add begin here */
 #define SECOND_US 1000000
@@ -191,7 +192,10 @@ plugin_user(const struct mc_cloud *c, const char *name, const uint8_t addr[16],
 bool
 plugin_event_wanted(const struct mc_cloud *c, const char *channel)
 {
-	return events_wanted_channel(control_of(c)->s.events, channel);
+	const struct plugin_control_setup *s = &control_of(c)->s;
+
+	return events_wanted_channel(s->events, channel) ||
+	    (s->watcher != NULL && watcher_wants(s->watcher, channel));
 }
 
 static uint64_t
@@ -256,6 +260,16 @@ names_user(const struct mc_row *rows, unsigned n)
 	return false;
 }
 
+/* Compare it with what is watched. False: and that is all it was wanted for. */
+static bool
+watched(const struct plugin_control *p, const struct watcher_event *e)
+{
+	if (p->s.watcher == NULL || !watcher_wants(p->s.watcher, e->channel))
+		return true;
+	watcher_event(p->s.watcher, e);
+	return events_wanted_channel(p->s.events, e->channel);
+}
+
 void
 plugin_event_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_us,
     unsigned dir, const struct mc_row *rows, unsigned nrows, const void *values)
@@ -265,8 +279,13 @@ plugin_event_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_
 	struct json *j;
 	unsigned i;
 
+	const struct watcher_event event = {channel, ts_us, c->key != NULL ? &key : NULL,
+		dir & 1, c->user, rows, nrows, values};
+
 	if (c->key != NULL)
 		memcpy(&key, c->key, sizeof(key));
+	if (!watched(control_of(c), &event))
+		return;
 	j = events_begin(e, ts_us, c->key != NULL ? &key : NULL, dir & 1);
 	if (c->user != NULL && !names_user(rows, nrows))
 		json_string(j, "user", c->user, strlen(c->user));

@@ -644,7 +644,7 @@ set_up(struct links *l, char *err, size_t errlen)
 						   : config->sentinel_master;
 	}
 	if (config->redis_password_file != NULL) {
-		l->password = config_secret(config->redis_password_file, err, errlen);
+		l->password = config_secret("--redis-password-file", config->redis_password_file, err, errlen);
 		if (l->password == NULL)
 			return -1;
 	}

@@ -32,6 +32,8 @@
 #include "sighting.h"
 #include "template.h"
 #include "user.h"
+#include "watch.h"
+#include "watcher.h"
 #include "worker.h"
 
 #define SECOND_TICKS	10
@@ -42,6 +44,8 @@ struct share {
 	struct share_setup s;
 	struct events *events;
 	struct nodes *nodes;   /* NULL: no --redis */
+	struct watch *watch;   /* NULL, as the next: no --watch */
+	struct watcher *watcher;
 	struct cloud *cloud;   /* NULL: nobody could read it */
 	struct alive *alive;
 	struct commands *commands;
@@ -283,7 +287,7 @@ share_clients_publish(void *arg, const char *channel, size_t clen, const void *m
 		server_publish(s->server, channel, clen, msg, len);
 }
 
-/* server_on_interest */
+/* server_on_interest, nodes_setup.watched */
 static void
 share_interest(void *arg)
 {
@@ -292,7 +296,8 @@ share_interest(void *arg)
 	unsigned i;
 
 	events_refresh(s->events);
-	want = events_wanted(s->events, EVENT_FLOW_NEW);
+	want = events_wanted(s->events, EVENT_FLOW_NEW) ||
+	    (s->watcher != NULL && watcher_wants_flows(s->watcher));
 	if (want == s->want_new)
 		return;
 	s->want_new = want;
@@ -320,6 +325,13 @@ share_make_event(struct share *s, char *err, size_t errlen)
 		events_add_sink(s->events, &nodes, true);
 		events_probe(s->events, nodes_probe_id(s->nodes)); /* it may become ID-2 */
 	}
+	if (s->watch == NULL)
+		return 0;
+	s->watcher = watcher_new(s->watch, s->events, s->s.counters);
+	if (s->watcher == NULL) {
+		snprintf(err, errlen, "no memory");
+		return -1;
+	}
 	return 0;
 }
 
@@ -327,11 +339,19 @@ static int
 share_make_nodes(struct share *s, char *err, size_t errlen)
 {
 	const struct config *c = s->s.config;
-	const struct nodes_setup setup = {c, s->s.base, s->s.counters, share_heartbeat,
-		share_command, s};
+	struct nodes_setup setup = {c, s->s.base, s->s.counters, share_heartbeat,
+		share_command, NULL, share_interest, s};
 
 	if (c->redis.n == 0 && c->sentinel_master == NULL)
 		return 0;
+	if (c->watch) {
+		s->watch = watch_new(c->sentinel_master != NULL ? 1 : c->redis.n);
+		if (s->watch == NULL) {
+			snprintf(err, errlen, "no memory");
+			return -1;
+		}
+	}
+	setup.watch = s->watch;
 	s->nodes = nodes_new(&setup, err, errlen);
 	return s->nodes == NULL ? -1 : 0;
 }
@@ -371,7 +391,7 @@ static int
 share_make_plugins(struct share *s, char *err, size_t errlen)
 {
 	const struct plugin_control_setup setup = {s->s.plugins, s->cloud, s->events,
-		s->s.counters, s->sightings};
+		s->s.counters, s->sightings, s->watcher};
 
 	if (s->s.plugins == NULL)
 		return 0;
@@ -428,7 +448,7 @@ share_make_server(struct share *s, char *err, size_t errlen)
 	if (c->resp.n == 0)
 		return 0;
 	if (c->resp_password_file != NULL) {
-		s->password = config_secret(c->resp_password_file, err, errlen);
+		s->password = config_secret("--resp-password-file", c->resp_password_file, err, errlen);
 		if (s->password == NULL)
 			return -1;
 	}
@@ -515,6 +535,8 @@ share_free(struct share *s)
 	plugin_control_free(s->plugins);
 	events_free(s->events);
 	nodes_free(s->nodes);
+	watcher_free(s->watcher);
+	watch_free(s->watch);
 	cloud_free(s->cloud);
 	if (s->password != NULL)
 		explicit_bzero(s->password, strlen(s->password));
@@ -561,9 +583,17 @@ share_tick(struct share *s, bool frozen)
 static void
 share_new_flow(struct share *s, const struct flow *f)
 {
-	events_user(s->events, users_known(s->users, &f->key, flow_client(f)));
+	bool watched = s->watcher != NULL && watcher_finds(s->watcher, f);
+	const char *user;
+
+	if (!watched && !events_wanted(s->events, EVENT_FLOW_NEW))
+		return;
+	user = users_known(s->users, &f->key, flow_client(f));
+	events_user(s->events, user);
 	events_flow(s->events, EVENT_FLOW_NEW, f);
 	events_user(s->events, NULL);
+	if (watched)
+		watcher_flow(s->watcher, f, user);
 }
 
 /* A report does not say who is the client; servers have the lower port most often. */
@@ -591,8 +621,7 @@ share_post(struct share *s, const struct post_head *head, const void *msg)
 		users_delta(s->users, msg);
 		break;
 	case POST_NEW:
-		if (events_wanted(s->events, EVENT_FLOW_NEW))
-			share_new_flow(s, msg);
+		share_new_flow(s, msg);
 		break;
 	case POST_REPORT:
 		if (s->plugins != NULL)

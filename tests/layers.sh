@@ -10,7 +10,7 @@ in='capture decode frag packet'
 hold='flowkey flow flowtable flowtcp flowaccount flowdelta dpi reorder'
 out='field template export netflow5 netflow9 ipfix ipfixfile options_data message stream
     wire collector json dump outfile keyname cloud glob resp server client command
-    communityid alive event node reader user sighting'
+    communityid alive event node reader user sighting pattern watch watcher'
 top='main probe plugin share worker live liveset post intake trace deal loop ring report privs
     daemon'
 

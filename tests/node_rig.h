@@ -468,7 +468,15 @@ struct probe {
 	struct cloud cloud;
 	struct nodes *nodes;
 	unsigned beats; /* heartbeats it was asked for */
+	struct watch *watch;
+	unsigned watched; /* times its lists may have changed */
 };
+
+static UNUSED void
+probe_watched(void *arg)
+{
+	((struct probe *)arg)->watched++;
+}
 
 static UNUSED void
 probe_beat(void *arg, void (*put)(void *to, const char *field, const char *value),
@@ -527,7 +535,7 @@ static UNUSED struct nodes *
 probe_try(struct probe *p, char *err, size_t errlen)
 {
 	const struct nodes_setup setup = {&p->config, base, &p->counters, probe_beat,
-		probe_command, p};
+		probe_command, p->watch, probe_watched, p};
 
 	return nodes_new(&setup, err, errlen);
 }

@@ -170,7 +170,9 @@ test_every_row(void **state)
 		     j < sizeof(special) / sizeof(special[0]); j++)
 			if (strcmp(o->name, special[j][0]) == 0)
 				strcpy(value, special[j][1]);
-		if (strcmp(o->name, "pcap-file-list") != 0 &&
+		if (strncmp(o->name, "redis-", 6) == 0 || strcmp(o->name, "watch") == 0)
+			strcpy(line, "--interface|./none|--redis|node|"); /* about nodes */
+		else if (strcmp(o->name, "pcap-file-list") != 0 &&
 		    strcmp(o->name, "interface") != 0)
 			strcpy(line, "--interface|./none|"); /* "-": not in the background */
 		else

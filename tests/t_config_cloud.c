@@ -194,6 +194,27 @@ test_publish(void **state)
 	bad("-G -i x --events -", "standard output");
 }
 
+/* What says how to use nodes, without any. */
+static void
+test_no_nodes(void **state)
+{
+	struct config c;
+
+	(void)state;
+	bad("-i - --redis-user x", "--redis-user needs the nodes");
+	bad("-i - --redis-password-file x", "--redis-password-file needs the nodes");
+	bad("-i - --redis-db 1", "--redis-db needs the nodes");
+	bad("-i - --watch", "--watch needs the nodes");
+	good(&c, "-i - --redis-db 0");
+	assert_false(c.watch);
+	config_clear(&c);
+	good(&c, "-i - --redis a --redis-user x --redis-password-file x --redis-db 1 --watch");
+	assert_true(c.watch);
+	config_clear(&c);
+	good(&c, "-i - --sentinel m@a --redis-user x --watch");
+	config_clear(&c);
+}
+
 static char *
 secret_of(const char *bytes, size_t len)
 {
@@ -203,7 +224,7 @@ secret_of(const char *bytes, size_t len)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, len), len);
 	close(fd);
-	secret = config_secret(path, err, sizeof(err));
+	secret = config_secret("--redis-password-file", path, err, sizeof(err));
 	unlink(path);
 	return secret;
 }
@@ -226,8 +247,10 @@ test_secret(void **state)
 	assert_null(secret_of("\nsecond\n", 8));
 	memset(long_one, 'x', sizeof(long_one));
 	assert_null(secret_of(long_one, sizeof(long_one)));
-	assert_null(config_secret("/no/such/file", err, sizeof(err)));
-	assert_non_null(strstr(err, "/no/such/file"));
+	assert_null(config_secret("--redis-password-file", "/no/such/file", err, sizeof(err)));
+	assert_non_null(strstr(err, "--redis-password-file /no/such/file: No such file"));
+	assert_null(config_secret("--redis-password-file", "/", err, sizeof(err)));
+	assert_non_null(strstr(err, "--redis-password-file /: Is a directory"));
 }
 
 int
@@ -240,6 +263,7 @@ main(void)
 		cmocka_unit_test(test_sentinel),
 		cmocka_unit_test(test_resp),
 		cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_no_nodes),
 		cmocka_unit_test(test_secret),
 	};
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import SLOW
-from scripts_run import app, command, inside, listening, table, until, ENV, EVIL, FORBIDDEN, GNUPLOT
+from scripts_run import app, command, inside, listening, table, until, ENV, EVIL, FORBIDDEN, GNUPLOT, Probe
 from scripts_run import live, node, nodes, probe_server, server  # noqa: F401 fixtures
 import mcprobe_common as common
 import mcprobe_nodes
@@ -94,6 +94,36 @@ def test_top_table(node):
         ['10.0.0.28', '1.43M', '144', '0/2']]
     by_packets = json.loads(inside('top', node, '--once', '--json', '--by', 'packets', '-n', 1).ok())
     assert by_packets['rows'][0]['ip'] == '10.0.0.1' and by_packets['by'] == 'packets'
+
+
+def test_top_users(node):
+    """Users of addresses and of networks, names of the DNS's own keys."""
+    c = node.client
+    c.zincrby('top.ip.bytes.%d' % (time.time() // 60), 7, '2001:db8::1')
+    c.set('user.net.2001:db8::/56', 'berta')
+    c.set('dns.cache.10.0.0.30', 'thirty.example')
+    c.hset('ip.10.0.0.29', 'name', 'own.example')
+    c.set('dns.cache.10.0.0.29', 'other.example')
+    rows = {r['ip']: r for r in json.loads(inside('top', node, '--once', '--json', '-n', 40).ok())['rows']}
+    assert rows['10.0.0.1']['user'] == 'alice' and rows['2001:db8::1']['user'] == 'berta'
+    assert 'user' not in rows['10.0.0.2']
+    assert rows['10.0.0.30']['name'] == 'thirty.example' and rows['10.0.0.29']['name'] == 'own.example'
+    lines = app('top', node, '--once', '-n', 40).ok().splitlines()
+    assert lines[0].split()[-2:] == ['user', 'name']
+    assert lines[1].split()[-1] == 'thirty.example' and 'alice' in [x.split()[-1] for x in lines]
+
+
+def test_top_of_a_probe(captures):
+    """What RADIUS and the DNS told a probe is in the table."""
+    made = Probe(captures('radius,dns,http'))
+    try:
+        lines = [x.split() for x in app('top', made, '--once', '-n', 40).ok().splitlines()]
+    finally:
+        made.probe.end()
+    assert lines[0][-2:] == ['user', 'name']
+    rows = {x[0]: x[1:] for x in lines[1:]}
+    assert rows['192.168.10.11'][-1] == 'jane@example.org'
+    assert rows['198.51.100.1'][-1] == 'www.example.com'
 
 
 def test_top_without_lists(node):

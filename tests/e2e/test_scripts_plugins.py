@@ -19,6 +19,7 @@ from scripts_run import live, node, nodes, probe_server  # noqa: F401 fixtures
 import alert_url
 import dns_watch
 import mcprobe_common as common
+import mcprobe_nodes
 import who
 from scripts_run import redis
 
@@ -197,7 +198,7 @@ def asked(node, src, qname, **more):
 
 def test_dns_watch(node, live):
     node.client.sadd('watch.dns.clients', '10.0.0.0/24', '2001:DB8:0::5', 'nonsense\x1b')
-    node.client.sadd('watch.dns.domains', 'Example.com.')
+    node.client.sadd('watch.dns.domains', 'Example.com.', '*.star.example')
     w = live('dns_watch', node)
     subscribed(node, 'dns')
     asked(node, '10.0.0.9', 'other.example')
@@ -206,6 +207,8 @@ def test_dns_watch(node, live):
     asked(node, '10.0.1.9', None)
     asked(node, '2001:db8::5', 'example.com', rcode=None, response=None, user='bob')
     got = data(w, 4)
+    asked(node, '10.0.1.9', 'star.example')
+    assert data(w, 5)[4]['list'] == '*.star.example'
     assert [(a['client'], a['why'], a['list']) for a in got] == [
         ('10.0.0.9', 'client', '10.0.0.0/24'), ('10.0.1.9', 'domain', 'Example.com.'),
         ('2001:db8::5', 'client', '2001:db8::5'), ('2001:db8::5', 'domain', 'Example.com.')]
@@ -438,10 +441,10 @@ def test_who_bad(args):
 
 
 def test_who_look_ups():
-    keys = who.look_ups(who.host('2001:db8:1:2::3'))
+    keys = mcprobe_nodes.look_ups(who.host('2001:db8:1:2::3'))
     assert len(keys) == 128 and keys[0] == 'user.ip.2001:db8:1:2::3' and 'user.net.2001:db8:1::/48' in keys
     assert keys.index('user.net.2001:db8:1:2::/64') < keys.index('user.net.2001:db8:1::/48')
-    assert who.look_ups(who.host('10.0.0.1')) == ['user.ip.10.0.0.1']
+    assert mcprobe_nodes.look_ups(who.host('10.0.0.1')) == ['user.ip.10.0.0.1']
 
 
 # A probe

@@ -140,9 +140,8 @@ struct flow {
 	uint64_t serial; /* counts flows from the start: the same in every run of a file */
 	uint32_t index;	 /* slot in the pool: names the flow across threads */
 	uint32_t generation; /* of the slot: tells two flows of one slot apart */
-	uint32_t lru_prev, lru_next; /* flowtable's links, by slot */
-	uint32_t age_prev, age_next;
-	uint64_t lru_us; /* when it moved to its list's end */
+	uint32_t prev, next; /* flowtable's links, by slot */
+	uint64_t used_us; /* the table's clock at its latest packet */
 	uint64_t start_us; /* clock at the first packet since the last report, if AGED */
 	uint64_t ended_us; /* clock when it ended */
 	uint64_t mark_us;  /* time of the packet STAGE waits for an answer to */
@@ -150,7 +149,8 @@ struct flow {
 	uint32_t client_nw_us, server_nw_us; /* half round trips, from the handshake */
 	uint32_t appl_us; /* client's last request octet to server's first answer */
 	uint8_t stage;	  /* enum flow_stage */
-	bool aged;	  /* in the list of the active timeout */
+	bool aged;	  /* START_US is valid: the active timeout runs */
+	uint16_t tick;	  /* flowtable's: where it stands in */
 	struct flow_detail *detail; /* owned, NULL: none */
 	struct flow_l7 *l7;	    /* owned, NULL: not classified */
 	void *dpi;		    /* nDPI's state while undecided; dpi.c's */

@@ -6,11 +6,13 @@
  *		they stand for, and how many flows that belong here had to go further
  *		(0: a miss ends here). At most 4/7 full on average: a look-up costs one
  *		line, and the record's first line when a tag matches.
- *	lists	by time of last use: NEW (TCP SYN without an answer), IDLE (the rest),
- *		CLOSING (FIN both ways or RST); by time of start: AGE. Timeouts look at
- *		the heads only. A flow moves to its list's end at most each LRU_GRAIN,
- *		so that a busy flow does not touch its neighbours with every packet;
- *		the exact time is checked when a head is due and when a packet arrives.
+ *	wheels	of ticks, one for each of NEW (TCP SYN without an answer), IDLE (the
+ *		rest) and CLOSING (FIN both ways or RST). A flow is in the tick in which
+ *		it would time out had it done nothing more; a packet does not move it.
+ *		When the tick has passed it is looked at: it ends, or goes where it
+ *		belongs by then. So a flow costs a look per timeout, however busy it is,
+ *		and no packet touches a flow's neighbours. Timeouts are exact where a
+ *		packet could tell the difference: it checks its own flow's first.
  *	pool	max + spare records, untouched memory until first used; details in slabs.
  *		Links are slot numbers, half the size of pointers.
  */
@@ -22,106 +24,7 @@
 #include "flowaccount.h"
 #include "flowtcp.h"
 
-#define NIL	  UINT32_MAX
-#define LRU_GRAIN 250000 /* µs */
-#define NEVER	  UINT64_MAX
 #define FETCH_MIN 16384 /* flows alive from which on records are fetched ahead */
-
-/*
- * Lists
- */
-static inline uint32_t *
-link_prev(struct flow *f, enum list l)
-{
-	return l == LIST_AGE ? &f->age_prev : &f->lru_prev;
-}
-
-static inline uint32_t *
-link_next(struct flow *f, enum list l)
-{
-	return l == LIST_AGE ? &f->age_next : &f->lru_next;
-}
-
-static void
-list_append(struct flowtable *t, enum list l, struct flow *f)
-{
-	struct list_ends *e = &t->list[l];
-
-	*link_prev(f, l) = e->tail;
-	*link_next(f, l) = NIL;
-	if (e->tail != NIL)
-		*link_next(&t->pool[e->tail], l) = f->index;
-	else
-		e->head = f->index;
-	e->tail = f->index;
-	e->count++;
-}
-
-static void
-list_remove(struct flowtable *t, enum list l, struct flow *f)
-{
-	struct list_ends *e = &t->list[l];
-	uint32_t prev = *link_prev(f, l), next = *link_next(f, l);
-
-	if (prev != NIL)
-		*link_next(&t->pool[prev], l) = next;
-	else
-		e->head = next;
-	if (next != NIL)
-		*link_prev(&t->pool[next], l) = prev;
-	else
-		e->tail = prev;
-	e->count--;
-}
-
-static inline struct flow *
-list_head(const struct flowtable *t, enum list l)
-{
-	return t->list[l].head == NIL ? NULL : &t->pool[t->list[l].head];
-}
-
-static inline uint64_t
-list_timeout(const struct flowtable *t, enum list l)
-{
-	return l == LIST_CLOSING ? t->opt.linger_us : t->opt.idle_us;
-}
-
-static inline void
-flowtable_due(struct flowtable *t, uint64_t us)
-{
-	if (us < t->due_us)
-		t->due_us = us;
-}
-
-/* Put F at the end of list L, where its state belongs. */
-static void
-flowtable_enlist(struct flowtable *t, struct flow *f, enum list l)
-{
-	if (f->list != LIST_NONE)
-		list_remove(t, f->list, f);
-	f->list = l;
-	f->lru_us = t->clock_us;
-	list_append(t, l, f);
-	flowtable_due(t, t->clock_us + list_timeout(t, l));
-}
-
-/* The active timeout's time starts with the first packet after a report. */
-static void
-flowtable_start_age(struct flowtable *t, struct flow *f)
-{
-	f->start_us = t->clock_us;
-	f->aged = true;
-	list_append(t, LIST_AGE, f);
-	flowtable_due(t, t->clock_us + t->opt.active_us);
-}
-
-static void
-flowtable_stop_age(struct flowtable *t, struct flow *f)
-{
-	if (f->aged)
-		list_remove(t, LIST_AGE, f);
-	f->aged = false;
-}
 
 /*
  * Hash
@@ -222,9 +125,8 @@ flowtable_send(struct flowtable *t, struct flow *f, enum flow_end reason)
 static void
 flowtable_end(struct flowtable *t, struct flow *f, enum flow_end reason)
 {
-	list_remove(t, f->list, f);
+	wheel_remove(t, f);
 	f->list = LIST_NONE;
-	flowtable_stop_age(t, f);
 	hash_remove(t, f);
 	t->alive--;
 	if (t->plugins.close != NULL)
@@ -262,6 +164,14 @@ flowtable_restart(struct flow *f)
 	f->flags |= FLOW_RESTARTED;
 }
 
+/* The active timeout's time starts with the first packet after a report. */
+static inline void
+flowtable_start_age(const struct flowtable *t, struct flow *f)
+{
+	f->start_us = t->clock_us;
+	f->aged = true;
+}
+
 /* Report F while it lives, for REASON: a copy leaves, F starts afresh. */
 static void
 flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
@@ -269,9 +179,8 @@ flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 	struct flow *copy = pool_take(t);
 	uint32_t index, generation;
 
-	flowtable_stop_age(t, f);
-	if (copy == NULL) { /* no record: the next packet starts a new period, nothing is
-			       lost but the cut */
+	f->aged = false;
+	if (copy == NULL) { /* no record: a new period starts, nothing is lost but the cut */
 		flowtable_start_age(t, f);
 		return;
 	}
@@ -306,6 +215,11 @@ flowtable_cut(struct flowtable *t, struct flow *f)
 /*
  * Timeouts
  */
+static inline uint64_t
+list_timeout(const struct flowtable *t, unsigned l)
+{
+	return l == LIST_CLOSING ? t->opt.linger_us : t->opt.idle_us;
+}
 
 /*
  * Why F, silent for its timeout, ends. Had the clock moved in smaller steps, the active
@@ -323,80 +237,72 @@ silent_reason(const struct flowtable *t, const struct flow *f)
 	return FLOW_END_IDLE;
 }
 
-/* End what is due at the head of list L. Returns when its next flow is due. */
-static uint64_t
-sweep_list(struct flowtable *t, enum list l, unsigned *budget)
-{
-	uint64_t timeout = list_timeout(t, l), due;
-	struct flow *f;
-
-	while ((f = list_head(t, l)) != NULL) {
-		due = f->lru_us + timeout;
-		if (t->clock_us <= due)
-			return due;
-		if (*budget == 0)
-			return t->clock_us;
-		/* used since it was last moved, less than LRU_GRAIN ago: those behind
-		   it wait as long */
-		if (f->last_us > f->lru_us && t->clock_us <= f->last_us + timeout)
-			return f->last_us + timeout;
-		(*budget)--;
-		flowtable_end(t, f, silent_reason(t, f));
-	}
-	return NEVER;
-}
-
 /* The reason for which F, without a packet until NOW_US, is over; NONE: it may go on. */
 static enum flow_end
 flowtable_silent(const struct flowtable *t, const struct flow *f, uint64_t now_us)
 {
 	uint64_t timeout = list_timeout(t, f->list);
 
-	if (now_us <= f->last_us + timeout || t->clock_us <= f->lru_us + timeout)
+	if (now_us <= f->last_us + timeout || t->clock_us <= f->used_us + timeout)
 		return FLOW_END_NONE;
 	return silent_reason(t, f);
 }
 
-static uint64_t
-sweep_age(struct flowtable *t, unsigned *budget)
+static inline bool
+flowtable_aged(const struct flowtable *t, const struct flow *f)
 {
-	enum flow_end over;
-	struct flow *f;
+	return f->aged && t->clock_us >= f->start_us + t->opt.active_us;
+}
 
-	while ((f = list_head(t, LIST_AGE)) != NULL) {
-		if (t->clock_us < f->start_us + t->opt.active_us)
-			return f->start_us + t->opt.active_us;
-		if (*budget == 0)
-			return t->clock_us;
-		(*budget)--;
-		/* it may stand in its list behind one that was used a little later */
-		over = flowtable_silent(t, f, t->clock_us);
-		/* nor does one that is closed live on, whoever still sends */
-		if (f->list == LIST_CLOSING)
-			over = FLOW_END_DETECTED;
-		if (over != FLOW_END_NONE)
-			flowtable_end(t, f, over);
-		else
-			flowtable_report(t, f, FLOW_END_ACTIVE);
+/* When F would end by silence, and when it must be looked at: then, or for its age. */
+static inline uint64_t
+flowtable_idle_due(const struct flowtable *t, const struct flow *f)
+{
+	return f->used_us + list_timeout(t, f->list);
+}
+
+static inline uint64_t
+flowtable_look_due(const struct flowtable *t, const struct flow *f)
+{
+	uint64_t due = flowtable_idle_due(t, f);
+
+	if (f->aged && f->start_us + t->opt.active_us < due)
+		due = f->start_us + t->opt.active_us;
+	return due;
+}
+
+/* The time for which F stood in its tick has passed, or so it seemed. */
+static void
+flowtable_look(struct flowtable *t, struct flow *f)
+{
+	enum flow_end over = flowtable_silent(t, f, t->clock_us);
+
+	/* nor does one that is closed live on, whoever still sends */
+	if (over == FLOW_END_NONE && f->list == LIST_CLOSING && flowtable_aged(t, f))
+		over = FLOW_END_DETECTED;
+	if (over != FLOW_END_NONE) {
+		flowtable_end(t, f, over);
+		return;
 	}
-	return NEVER;
+	if (flowtable_aged(t, f))
+		flowtable_report(t, f, FLOW_END_ACTIVE);
+	wheel_move(t, f, flowtable_look_due(t, f));
 }
 
 static void
 flowtable_sweep(struct flowtable *t)
 {
-	unsigned budget = t->opt.sweep ? t->opt.sweep : UINT32_MAX;
-	uint64_t next = NEVER, due;
-	unsigned l;
+	unsigned budget = t->opt.sweep ? t->opt.sweep : UINT32_MAX, l;
+	struct flow *f;
 
-	t->due_us = NEVER;
-	/* idle before active: a flow that fell silent ends as idle */
+	t->passed = true;
 	for (l = LIST_NEW; l <= LIST_CLOSING; l++)
-		if ((due = sweep_list(t, l, &budget)) < next)
-			next = due;
-	if ((due = sweep_age(t, &budget)) < next)
-		next = due;
-	flowtable_due(t, next);
+		while ((f = wheel_passed(t, l)) != NULL) {
+			if (budget-- == 0)
+				return;
+			flowtable_look(t, f);
+		}
+	t->passed = false;
 }
 
 void
@@ -404,24 +310,47 @@ flowtable_expire(struct flowtable *t, uint64_t now_us)
 {
 	if (now_us > t->clock_us)
 		t->clock_us = now_us;
-	if (t->clock_us >= t->due_us)
-		flowtable_sweep(t);
+	if (wheel_tick(t->clock_us) > t->tick)
+		wheel_turn(t, wheel_tick(t->clock_us));
+	else if (!t->passed)
+		return;
+	flowtable_sweep(t);
+}
+
+/*
+ * The flow of list L that was silent for longest, as far as a tick tells. On the way
+ * those that were used meanwhile go where they belong: no packet makes one of them pass
+ * here twice.
+ */
+static struct flow *
+flowtable_oldest(struct flowtable *t, enum list l)
+{
+	struct flow *f;
+	uint64_t due, tick;
+
+	while ((f = wheel_first(t, l, &tick)) != NULL) {
+		due = flowtable_idle_due(t, f);
+		if (wheel_place(t, due) <= tick)
+			return f;
+		wheel_move(t, f, due);
+	}
+	return NULL;
 }
 
 /* No room: the flow that is missed least leaves. */
 static void
 flowtable_evict(struct flowtable *t)
 {
-	struct flow *f = list_head(t, LIST_CLOSING);
+	struct flow *f = flowtable_oldest(t, LIST_CLOSING);
 
 	/* a flood of SYNs must not push out connections that exist; a few new ones must
 	   not be pushed out by them */
-	if (f == NULL && t->list[LIST_NEW].count > t->opt.max / 16)
-		f = list_head(t, LIST_NEW);
+	if (f == NULL && t->wheel[LIST_NEW].count > t->opt.max / 16)
+		f = flowtable_oldest(t, LIST_NEW);
 	if (f == NULL)
-		f = list_head(t, LIST_IDLE);
+		f = flowtable_oldest(t, LIST_IDLE);
 	if (f == NULL)
-		f = list_head(t, LIST_NEW);
+		f = flowtable_oldest(t, LIST_NEW);
 	if (f != NULL)
 		flowtable_end(t, f, FLOW_END_LACK);
 }
@@ -430,12 +359,12 @@ void
 flowtable_flush(struct flowtable *t, enum flow_end reason)
 {
 	struct flow *f;
+	uint64_t tick;
 	unsigned l;
 
 	for (l = LIST_NEW; l <= LIST_CLOSING; l++)
-		while ((f = list_head(t, l)) != NULL)
+		while ((f = wheel_first(t, l, &tick)) != NULL)
 			flowtable_end(t, f, reason);
-	t->due_us = NEVER;
 }
 
 /*
@@ -467,9 +396,11 @@ flowtable_make(struct flowtable *t, const struct packet *pkt,
 	t->alive++;
 	counter_inc(t->counters, COUNTER_FLOWS);
 	counter_max(t->counters, COUNTER_FLOWS_MAX, t->alive);
-	flowtable_enlist(t, f,
-	    tcp && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? LIST_NEW
-								     : LIST_IDLE);
+	f->used_us = t->clock_us;
+	f->list = tcp && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? LIST_NEW
+									   : LIST_IDLE;
+	flowtable_start_age(t, f);
+	wheel_insert(t, f, flowtable_look_due(t, f));
 	return f;
 }
 
@@ -485,21 +416,28 @@ flowtable_over(const struct flowtable *t, const struct flow *f, const struct pac
 	return over;
 }
 
-/* Move F to where its state and time of last use belong. */
-static void
+/* F is used: note when, and what it is by now. */
+static inline void
 flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir)
 {
 	enum list l = f->list;
 
+	f->used_us = t->clock_us;
+	if (!f->aged) {
+		flowtable_start_age(t, f);
+		if (t->opt.active_us < t->opt.idle_us) /* it may be due sooner now */
+			wheel_move(t, f, flowtable_look_due(t, f));
+	}
 	if (f->flags & FLOW_CLOSING)
 		l = LIST_CLOSING;
 	else if (l == LIST_NEW &&
 	    (f->packets[!dir] > 0 || (f->tcp[dir].flags & TCP_ACK)))
 		l = LIST_IDLE;
-	if (l != f->list || t->clock_us > f->lru_us + LRU_GRAIN)
-		flowtable_enlist(t, f, l);
-	if (!f->aged)
-		flowtable_start_age(t, f);
+	if (l == f->list)
+		return;
+	wheel_remove(t, f);
+	f->list = l;
+	wheel_insert(t, f, flowtable_look_due(t, f));
 }
 
 struct flow *
@@ -516,6 +454,14 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 	if (f != NULL && (over = flowtable_over(t, f, pkt, dir)) != FLOW_END_NONE) {
 		flowtable_end(t, f, over);
 		f = NULL;
+	}
+	if (f != NULL && flowtable_aged(t, f)) {
+		/* the wheel may be late by a tick */
+		if (f->list == LIST_CLOSING) {
+			flowtable_end(t, f, FLOW_END_DETECTED);
+			f = NULL;
+		} else
+			flowtable_report(t, f, FLOW_END_ACTIVE);
 	}
 	if (f == NULL) {
 		f = flowtable_make(t, pkt, key, hash, dir);

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define NIL	    UINT32_MAX
 #define DETAIL_SLAB 64
 
 /*
@@ -26,7 +25,7 @@ pool_take(struct flowtable *t)
 			return NULL;
 	if (t->free_head != NIL) {
 		f = &t->pool[t->free_head];
-		t->free_head = f->lru_next;
+		t->free_head = f->next;
 	} else {
 		f = &t->pool[t->touched];
 		f->index = t->touched++;
@@ -108,7 +107,7 @@ flowtable_put(struct flowtable *t, struct flow *f)
 	free(f->l7);
 	f->l7 = NULL;
 	f->end = FLOW_END_NONE;
-	f->lru_next = t->free_head;
+	f->next = t->free_head;
 	t->free_head = f->index;
 	t->away--;
 }
@@ -136,23 +135,25 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 	t->mask = buckets - 1;
 	t->slots = opt->max + opt->spare;
 	t->free_head = NIL;
-	t->due_us = UINT64_MAX;
 	t->serial = opt->serial_first;
 	for (l = 0; l < LISTS; l++)
-		t->list[l].head = t->list[l].tail = NIL;
+		wheel_init(&t->wheel[l]);
 	t->max_slabs = (opt->details + DETAIL_SLAB - 1) / DETAIL_SLAB;
 	t->slab = calloc(t->max_slabs + 1, sizeof(*t->slab));
-	if (posix_memalign((void **)&t->buckets, 64, buckets * sizeof(*t->buckets)) != 0)
+	if (posix_memalign((void **)&t->buckets, 2u << 20, buckets * sizeof(*t->buckets)) != 0)
 		t->buckets = NULL;
 	/* pages of zeros, taken only when a record is first used */
 	t->pool = mmap(NULL, t->slots * sizeof(*t->pool), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->pool == MAP_FAILED)
 		t->pool = NULL;
+	else
+		madvise(t->pool, t->slots * sizeof(*t->pool), MADV_HUGEPAGE);
 	if (t->slab == NULL || t->buckets == NULL || t->pool == NULL) {
 		flowtable_free(t);
 		return NULL;
 	}
+	madvise(t->buckets, buckets * sizeof(*t->buckets), MADV_HUGEPAGE);
 	memset(t->buckets, 0, buckets * sizeof(*t->buckets));
 	return t;
 }

@@ -239,7 +239,7 @@ test_flush(void **state)
 	assert_int_equal(r.ngot, 4);
 	/* it goes on after it */
 	assert_int_equal(udp(&r, 4, 0, 1)->packets[0], 1);
-	flowtable_expire(r.t, START + IDLE + 3); /* the clock was at 2 */
+	flowtable_expire(r.t, START + IDLE + GRAIN + 3); /* the clock was at 2 */
 	assert_int_equal(r.ngot, 5);
 	rig_free(&r);
 }

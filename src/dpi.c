@@ -26,6 +26,9 @@
 
 #include "dpi.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #define UNKNOWN "Unknown"
 
 #ifdef HAVE_NDPI
@@ -46,6 +49,20 @@ struct state {
 	struct ndpi_flow_struct ndpi;
 };
 
+/*
+ * What nDPI says of flows that ask for a name. A set is a cache line; what was used last
+ * stands first, so names that come often stay. 1 MB, taken as it is used.
+ */
+#define CLAIM_SETS 16384
+#define CLAIM_WAYS 4
+
+struct claimed {
+	uint64_t hash; /* of kind and name, 0: empty; 64 bits, seeded: taken for the name */
+	uint16_t master, app, category;
+	bool known;    /* false: nDPI does not decide by the first packet */
+	uint8_t confidence;
+};
+
 struct dpi {
 	struct ndpi_detection_module_struct *ndpi; /* owned */
 	struct counters *counters;		   /* borrowed */
@@ -53,6 +70,8 @@ struct dpi {
 	struct state *free;			   /* of them */
 	unsigned made, limit;			   /* states: used and free; at most */
 	struct state scratch;			   /* for flows without a state */
+	struct claimed (*claimed)[CLAIM_WAYS];	   /* owned: CLAIM_SETS */
+	uint64_t seed;
 	alignas(8) uint8_t packet[PACKET_MAX + PACKET_PAD];
 };
 
@@ -206,7 +225,7 @@ l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 
 	if (NDPI_APP(p) == 0 && NDPI_MASTER(p) == 0 && nf->risk == 0 && len == 0)
 		return NULL;
-	l7 = calloc(1, sizeof(*l7));
+	l7 = flow_l7_new(len);
 	if (l7 == NULL)
 		return NULL;
 	l7->app = NDPI_APP(p);
@@ -223,10 +242,7 @@ l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 	l7->risk = nf->risk;
 	if (l7->risk != 0)
 		l7->score = ndpi_risk2score(nf->risk, &client, &server);
-	if (len >= sizeof(l7->info))
-		len = sizeof(l7->info) - 1;
-	memcpy(l7->info, nf->host_server_name, len);
-	l7->info_len = (uint8_t)len;
+	memcpy(l7->info, nf->host_server_name, l7->info_len);
 	l7->tls = len > 0 && (is_tls(l7->app) || is_tls(l7->master));
 	return l7;
 }
@@ -341,6 +357,88 @@ wants_more(struct dpi *d, struct state *st, const ndpi_protocol *p,
 	return ndpi_extra_dissection_possible(d->ndpi, &st->ndpi) != 0;
 }
 
+/*
+ * Claims
+ */
+
+/* The place of HASH, now the first of its set; *FRESH: it was not there. */
+static struct claimed *
+claim_place(struct dpi *d, uint64_t hash, bool *fresh)
+{
+	struct claimed *set = d->claimed[hash % CLAIM_SETS], it;
+	unsigned i = 0;
+
+	while (i < CLAIM_WAYS - 1 && set[i].hash != hash)
+		i++;
+	*fresh = set[i].hash != hash;
+	it = set[i];
+	for (; i > 0; i--)
+		set[i] = set[i - 1];
+	if (*fresh)
+		memset(&it, 0, sizeof(it));
+	it.hash = hash;
+	set[0] = it;
+	return &set[0];
+}
+
+/* Show PKT to nDPI as the first of a flow: what is it, for all that ask for that name? */
+static void
+claim_learn(struct dpi *d, const struct packet *pkt, unsigned master,
+    struct claimed *c)
+{
+	struct ndpi_hint hint = {.client_known = pkt->proto == IPPROTO_TCP,
+		.from_client = true};
+	struct ndpi_flow_struct *nf = &d->scratch.ndpi;
+	struct flow_l7 *l7;
+	ndpi_protocol p;
+	size_t len;
+
+	memset(nf, 0, sizeof(*nf));
+	len = build_packet(d, pkt);
+	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, pkt->ts_us / 1000, &hint);
+	counter_inc(d->counters, COUNTER_DPI_PACKETS);
+	l7 = NDPI_APP(&p) != 0 ? l7_new(nf, &p) : NULL;
+	ndpi_free_flow_data(nf);
+	if (l7 == NULL)
+		return;
+	c->master = l7->master;
+	c->app = l7->app;
+	c->category = l7->category;
+	c->confidence = l7->confidence;
+	c->known = !l7->guessed && (l7->app == master || l7->master == master);
+	free(l7);
+}
+
+bool
+dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
+    const struct dpi_claim *claim)
+{
+	static const uint16_t masters[] = {[DPI_CLAIM_DNS] = NDPI_PROTOCOL_DNS,
+		[DPI_CLAIM_HTTP] = NDPI_PROTOCOL_HTTP};
+	struct flow_l7 *l7;
+	struct claimed *c;
+	uint64_t hash;
+	bool fresh;
+
+	if (f->dpi != NULL || claim->kind == DPI_CLAIM_NONE || !IPPROTO_IS_L4(pkt->proto) ||
+	    (pkt->flags & PACKET_FRAG_LATER) || dir != flow_client(f))
+		return false;
+	hash = XXH3_64bits_withSeed(claim->name, claim->len, d->seed + claim->kind);
+	c = claim_place(d, hash | 1, &fresh);
+	if (fresh)
+		claim_learn(d, pkt, masters[claim->kind], c);
+	if (!c->known || (l7 = flow_l7_new(claim->len)) == NULL)
+		return false;
+	l7->master = c->master;
+	l7->app = c->app;
+	l7->category = c->category;
+	l7->confidence = c->confidence;
+	memcpy(l7->info, claim->name, claim->len);
+	counter_inc(d->counters, COUNTER_DPI_CLAIMED);
+	conclude(d, f, l7);
+	return true;
+}
+
 struct dpi *
 dpi_new(unsigned states, struct counters *counters)
 {
@@ -357,8 +455,10 @@ dpi_new(unsigned states, struct counters *counters)
 		return NULL;
 	d->counters = counters;
 	d->limit = states;
+	d->seed = (uint64_t)(uintptr_t)d * 0x9e3779b97f4a7c15u;
+	d->claimed = calloc(CLAIM_SETS, sizeof(*d->claimed));
 	d->ndpi = ndpi_compat_new();
-	if (d->ndpi == NULL || !ndpi_compat_ready(d->ndpi)) {
+	if (d->claimed == NULL || d->ndpi == NULL || !ndpi_compat_ready(d->ndpi)) {
 		dpi_free(d);
 		return NULL;
 	}
@@ -380,6 +480,7 @@ dpi_free(struct dpi *d)
 	}
 	if (d->ndpi != NULL)
 		ndpi_exit_detection_module(d->ndpi);
+	free(d->claimed);
 	free(d);
 }
 
@@ -585,6 +686,18 @@ dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir
 	(void)pkt;
 	(void)dir;
 	f->flags |= FLOW_DPI_DONE;
+}
+
+bool
+dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
+    const struct dpi_claim *claim)
+{
+	(void)d;
+	(void)f;
+	(void)pkt;
+	(void)dir;
+	(void)claim;
+	return false;
 }
 
 void

@@ -14,6 +14,7 @@
 
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "flowkey.h"
@@ -83,7 +84,8 @@ struct flow_l7 {
 	bool guessed;	   /* by port or address only */
 	bool tls;	   /* INFO is a TLS/QUIC server name */
 	uint8_t info_len;
-	char info[256];	   /* server name, host, query; NUL-terminated; bytes as seen */
+	/* server name, host, query; NUL-terminated; bytes as seen. Memory ends behind it. */
+	char info[256];
 };
 
 #define FLOW_SIZE_BINS 6  /* <=128, <=256, <=512, <=1024, <=1514, more */
@@ -155,6 +157,20 @@ struct flow {
 	struct flow_l7 *l7;	    /* owned, NULL: not classified */
 	void *dpi;		    /* nDPI's state while undecided; dpi.c's */
 };
+
+/*
+ * One of zeros, but for INFO_LEN, with room for LEN bytes of INFO: what is behind its NUL is
+ * not there. And a copy of one. free() takes them back. NULL: no memory.
+ */
+struct flow_l7 *flow_l7_new(size_t len);
+struct flow_l7 *flow_l7_copy(const struct flow_l7 *);
+
+/* What is there of one. */
+static inline size_t
+flow_l7_size(const struct flow_l7 *l7)
+{
+	return offsetof(struct flow_l7, info) + l7->info_len + 1;
+}
 
 /* The client's direction: whose packets are the record's IN. 0 or 1. */
 static inline unsigned

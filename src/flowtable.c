@@ -192,11 +192,8 @@ flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 	copy->generation = generation;
 	copy->dpi = NULL;
 	copy->list = LIST_NONE;
-	if (f->l7 != NULL) {
-		copy->l7 = malloc(sizeof(*copy->l7));
-		if (copy->l7 != NULL)
-			*copy->l7 = *f->l7;
-	}
+	if (f->l7 != NULL)
+		copy->l7 = flow_l7_copy(f->l7);
 	copy->flags |= FLOW_CUT;
 	f->detail = NULL; /* COPY has it now */
 	detail_restart(t, f, copy->detail);

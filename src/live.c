@@ -257,7 +257,7 @@ live_find(const struct live *l, struct worker_find *q)
 		q->flow.flow.detail = &q->flow.detail;
 	}
 	if (f->l7 != NULL) {
-		q->flow.l7 = *f->l7;
+		memcpy(&q->flow.l7, f->l7, flow_l7_size(f->l7));
 		q->flow.flow.l7 = &q->flow.l7;
 	}
 }

@@ -478,4 +478,8 @@ const struct mc_host plugin_host = {
 	.expire_after = plugin_cloud_expire_after,
 	.wanted = plugin_event_wanted,
 	.publish = plugin_event_publish,
+	.flow_is = plugin_flow_is,
+	.field_add = plugin_cloud_field,
+	.top_add = plugin_cloud_top,
+	.add = plugin_cloud_add,
 };

@@ -70,6 +70,8 @@ struct dpi {
 	struct state *free;			   /* of them */
 	unsigned made, limit;			   /* states: used and free; at most */
 	struct state scratch;			   /* for flows without a state */
+	struct state **slot; /* owned: by the flow's; NULL: it is decided, or new */
+	uint32_t nslots;
 	struct claimed (*claimed)[CLAIM_WAYS];	   /* owned: CLAIM_SETS */
 	uint64_t seed;
 	alignas(8) uint8_t packet[PACKET_MAX + PACKET_PAD];
@@ -158,12 +160,39 @@ build_packet(struct dpi *d, const struct packet *pkt)
 	return l3 + l4 + len;
 }
 
-/* A state for PKT's flow, NULL when there is no room. */
+/* F's state while it is undecided, NULL: none. */
 static struct state *
-state_get(struct dpi *d, const struct packet *pkt)
+state_of(const struct dpi *d, const struct flow *f)
+{
+	return f->index < d->nslots ? d->slot[f->index] : NULL;
+}
+
+/* Room for a state of slot INDEX. */
+static bool
+slots_grow(struct dpi *d, uint32_t index)
+{
+	uint32_t n = d->nslots > 0 ? d->nslots : 1024;
+	struct state **slot;
+
+	while (n <= index && n < UINT32_MAX / 2)
+		n *= 2;
+	slot = realloc(d->slot, n * sizeof(struct state *));
+	if (slot == NULL)
+		return false;
+	memset(slot + d->nslots, 0, (n - d->nslots) * sizeof(struct state *));
+	d->slot = slot;
+	d->nslots = n;
+	return true;
+}
+
+/* A state for F, whose packet PKT is, NULL when there is no room. */
+static struct state *
+state_get(struct dpi *d, const struct flow *f, const struct packet *pkt)
 {
 	struct state *st = d->free;
 
+	if (f->index >= d->nslots && !slots_grow(d, f->index))
+		return NULL;
 	if (st != NULL) {
 		d->free = st->next_free;
 	} else {
@@ -180,12 +209,15 @@ state_get(struct dpi *d, const struct packet *pkt)
 	st->ip_version = pkt->ip_version;
 	st->used = true;
 	memset(&st->ndpi, 0, sizeof(st->ndpi));
+	d->slot[f->index] = st;
 	return st;
 }
 
+/* F needs its state ST no more. */
 static void
-state_put(struct dpi *d, struct state *st)
+state_put(struct dpi *d, const struct flow *f, struct state *st)
 {
+	d->slot[f->index] = NULL;
 	ndpi_free_flow_data(&st->ndpi);
 	st->used = false;
 	st->next_free = d->free;
@@ -289,11 +321,10 @@ ask_last(struct dpi *d, struct ndpi_flow_struct *nf, ndpi_protocol p)
 static void
 verdict(struct dpi *d, struct flow *f, ndpi_protocol p)
 {
-	struct state *st = f->dpi;
+	struct state *st = state_of(d, f);
 
 	conclude(d, f, ask_last(d, &st->ndpi, p));
-	f->dpi = NULL;
-	state_put(d, st);
+	state_put(d, f, st);
 }
 
 /* Name F by its protocol, ports and addresses. */
@@ -320,7 +351,7 @@ guess(struct dpi *d, struct flow *f)
 	memcpy(pkt.dst, k->addr[s], sizeof(pkt.dst));
 	memset(nf, 0, sizeof(*nf));
 	len = build_packet(d, &pkt);
-	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, f->last_us / 1000, &hint);
+	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, flow_last_us(f) / 1000, &hint);
 	l7 = ask_last(d, nf, p);
 	ndpi_free_flow_data(nf);
 	if (l7 != NULL) {
@@ -420,7 +451,7 @@ dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
 	uint64_t hash;
 	bool fresh;
 
-	if (f->dpi != NULL || claim->kind == DPI_CLAIM_NONE || !IPPROTO_IS_L4(pkt->proto) ||
+	if (state_of(d, f) != NULL || claim->kind == DPI_CLAIM_NONE || !IPPROTO_IS_L4(pkt->proto) ||
 	    (pkt->flags & PACKET_FRAG_LATER) || dir != flow_client(f))
 		return false;
 	hash = XXH3_64bits_withSeed(claim->name, claim->len, d->seed + claim->kind);
@@ -480,6 +511,7 @@ dpi_free(struct dpi *d)
 	}
 	if (d->ndpi != NULL)
 		ndpi_exit_detection_module(d->ndpi);
+	free(d->slot);
 	free(d->claimed);
 	free(d);
 }
@@ -499,7 +531,7 @@ dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir
 		.from_client = dir == flow_client(f),
 	};
 	unsigned max = pkt->proto == IPPROTO_UDP ? DPI_MAX_UDP : DPI_MAX_TCP;
-	struct state *st = f->dpi;
+	struct state *st = state_of(d, f);
 	ndpi_protocol p;
 	size_t len;
 
@@ -510,7 +542,7 @@ dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir
 		return;
 	}
 	if (st == NULL) {
-		f->dpi = st = state_get(d, pkt);
+		st = state_get(d, f, pkt);
 		if (st == NULL) {
 			counter_inc(d->counters, COUNTER_DPI_CAPPED);
 			guess(d, f);
@@ -537,7 +569,7 @@ dpi_finish(struct dpi *d, struct flow *f)
 
 	if (f->flags & FLOW_DPI_DONE)
 		return;
-	if (f->dpi == NULL) {
+	if (state_of(d, f) == NULL) {
 		guess(d, f);
 		return;
 	}
@@ -545,13 +577,20 @@ dpi_finish(struct dpi *d, struct flow *f)
 	verdict(d, f, none);
 }
 
+bool
+dpi_undecided(const struct dpi *d, const struct flow *f)
+{
+	return state_of(d, f) != NULL;
+}
+
 void
 dpi_forget(struct dpi *d, struct flow *f)
 {
-	if (f->dpi == NULL)
+	struct state *st = state_of(d, f);
+
+	if (st == NULL)
 		return;
-	state_put(d, f->dpi);
-	f->dpi = NULL;
+	state_put(d, f, st);
 	f->dpi_packets = 0;
 }
 
@@ -686,6 +725,14 @@ dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir
 	(void)pkt;
 	(void)dir;
 	f->flags |= FLOW_DPI_DONE;
+}
+
+bool
+dpi_undecided(const struct dpi *d, const struct flow *f)
+{
+	(void)d;
+	(void)f;
+	return false;
 }
 
 bool

@@ -69,6 +69,9 @@ bool	 dpi_claim(struct dpi *, struct flow *, const struct packet *, unsigned dir
  */
 void	 dpi_finish(struct dpi *, struct flow *);
 
+/* Does it hold a state for FLOW, which is undecided? */
+bool	 dpi_undecided(const struct dpi *, const struct flow *);
+
 /* Drop the undecided state of FLOW without a verdict. */
 void	 dpi_forget(struct dpi *, struct flow *);
 

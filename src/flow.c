@@ -5,6 +5,50 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct flow_loss no_loss;
+
+const struct flow_loss *
+flow_loss(const struct flow *f, unsigned d)
+{
+	return f->detail != NULL ? &f->detail->loss[d] : &no_loss;
+}
+
+/* As the packets of side D had it: their source, or their DESTINATION. NULL: unknown. */
+static const uint8_t *
+mac_seen(const struct flow *f, unsigned d, bool destination)
+{
+	static const uint8_t none[6];
+	const uint8_t *mac = f->mac[destination ? !d : d];
+
+	if (!(f->flags & (uint32_t)FLOW_MAC_KNOWN << d))
+		return NULL;
+	if (f->detail != NULL && f->detail->odd_mac)
+		mac = f->detail->mac[d][destination];
+	return memcmp(mac, none, sizeof(none)) != 0 ? mac : NULL;
+}
+
+const uint8_t *
+flow_mac_src(const struct flow *f, unsigned d)
+{
+	const uint8_t *mac = mac_seen(f, d, false);
+
+	return mac != NULL ? mac : mac_seen(f, !d, true);
+}
+
+const uint8_t *
+flow_mac_dst(const struct flow *f, unsigned d)
+{
+	const uint8_t *mac = mac_seen(f, d, true);
+
+	return mac != NULL ? mac : mac_seen(f, !d, false);
+}
+
+uint32_t
+flow_appl_us(const struct flow *f)
+{
+	return f->stage == FLOW_STAGE_DONE ? f->appl_us : 0;
+}
+
 uint64_t
 flow_first_us(const struct flow *f)
 {

@@ -4,7 +4,7 @@
  *
  *	hash	buckets of one cache line: 7 tags (upper half of the hash) with the slots
  *		they stand for, and how many flows that belong here had to go further
- *		(0: a miss ends here). At most 4/7 full on average: a look-up costs one
+ *		(0: a miss ends here). At most 5/7 full on average: a look-up costs one
  *		line, and the record's first line when a tag matches.
  *	wheels	of ticks, one for each of NEW (TCP SYN without an answer), IDLE (the
  *		rest) and CLOSING (FIN both ways or RST). A flow is in the tick in which
@@ -29,6 +29,14 @@
 /*
  * Hash
  */
+static inline uint64_t
+key_hash(const struct flowtable *t, const struct flowkey *key)
+{
+	uint64_t hash = flowkey_hash(key, t->opt.seed);
+
+	return t->opt.fold == 0 ? hash : hash % t->opt.fold;
+}
+
 static inline uint32_t
 hash_tag(uint64_t hash)
 {
@@ -58,9 +66,9 @@ hash_find(const struct flowtable *t, const struct flowkey *key, uint64_t hash)
 }
 
 static void
-hash_insert(struct flowtable *t, struct flow *f)
+hash_insert(struct flowtable *t, const struct flow *f, uint64_t hash)
 {
-	uint32_t b = (uint32_t)f->hash & t->mask;
+	uint32_t b = (uint32_t)hash & t->mask;
 	struct bucket *bk;
 	unsigned i;
 
@@ -70,14 +78,14 @@ hash_insert(struct flowtable *t, struct flow *f)
 	}
 	i = (unsigned)__builtin_ctz(~(unsigned)bk->used);
 	bk->used |= (uint8_t)(1U << i);
-	bk->tag[i] = hash_tag(f->hash);
+	bk->tag[i] = hash_tag(hash);
 	bk->slot[i] = f->index;
 }
 
 static void
 hash_remove(struct flowtable *t, const struct flow *f)
 {
-	uint32_t b = (uint32_t)f->hash & t->mask;
+	uint32_t b = (uint32_t)key_hash(t, &f->key) & t->mask;
 
 	for (;;) {
 		struct bucket *bk = &t->buckets[b];
@@ -115,6 +123,11 @@ flowtable_count_end(struct flowtable *t, enum flow_end reason)
 static void
 flowtable_send(struct flowtable *t, struct flow *f, enum flow_end reason)
 {
+	unsigned d;
+
+	for (d = 0; d < 2; d++)
+		if (f->packets[d] == 0)
+			f->last_dir_us[d] = 0;
 	f->end = reason;
 	f->ended_us = t->clock_us;
 	t->away++;
@@ -150,26 +163,19 @@ flowtable_restart(struct flow *f)
 	memset(f->packets, 0, sizeof(f->packets));
 	memset(f->octets, 0, sizeof(f->octets));
 	memset(f->first_us, 0, sizeof(f->first_us));
-	memset(f->last_dir_us, 0, sizeof(f->last_dir_us));
+	/* the last times stay until there are others: the idle timeout goes by them */
 	memset(f->len_min, 0, sizeof(f->len_min));
 	memset(f->len_max, 0, sizeof(f->len_max));
 	memset(f->ttl_min, 0, sizeof(f->ttl_min));
 	memset(f->ttl_max, 0, sizeof(f->ttl_max));
 	for (d = 0; d < 2; d++) {
+		if (f->key.proto != 6)
+			continue;
 		f->tcp[d].flags = 0;
-		f->tcp[d].retrans = f->tcp[d].ooorder = f->tcp[d].retrans_bytes = 0;
 		f->tcp[d].win_min = f->tcp[d].win_max = 0;
-		f->tcp[d].windowed = false;
+		f->tcp_state[d] &= (uint8_t)~FLOW_TCP_WINDOWED;
 	}
 	f->flags |= FLOW_RESTARTED;
-}
-
-/* The active timeout's time starts with the first packet after a report. */
-static inline void
-flowtable_start_age(const struct flowtable *t, struct flow *f)
-{
-	f->start_us = t->clock_us;
-	f->aged = true;
 }
 
 /* Report F while it lives, for REASON: a copy leaves, F starts afresh. */
@@ -177,20 +183,14 @@ static void
 flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 {
 	struct flow *copy = pool_take(t);
-	uint32_t index, generation;
+	uint32_t index;
 
-	f->aged = false;
-	if (copy == NULL) { /* no record: a new period starts, nothing is lost but the cut */
-		flowtable_start_age(t, f);
-		return;
-	}
+	if (copy == NULL)
+		return; /* no record: it goes on, and is looked at again */
 	t->call.finish(t->call.arg, f);
 	index = copy->index;
-	generation = copy->generation;
 	memcpy(copy, f, sizeof(*copy));
 	copy->index = index;
-	copy->generation = generation;
-	copy->dpi = NULL;
 	copy->list = LIST_NONE;
 	if (f->l7 != NULL)
 		copy->l7 = flow_l7_copy(f->l7);
@@ -219,6 +219,37 @@ list_timeout(const struct flowtable *t, unsigned l)
 }
 
 /*
+ * The clock at the latest packet of F: that packet's own time, or the tick, where packets
+ * come in another order than that of their times.
+ */
+static inline uint64_t
+flow_used_us(const struct flow *f)
+{
+	uint64_t a = f->last_dir_us[0], b = f->last_dir_us[1], last = a > b ? a : b;
+
+	return f->ahead == 0 ? last : (wheel_tick(last) + f->ahead) << TICK_SHIFT;
+}
+
+/* F is used now. */
+static inline void
+flow_use(const struct flowtable *t, struct flow *f)
+{
+	uint64_t a = f->last_dir_us[0], b = f->last_dir_us[1];
+	uint64_t ahead = t->tick - wheel_tick(a > b ? a : b);
+
+	f->ahead = ahead > UINT32_MAX ? UINT32_MAX : (uint32_t)ahead;
+}
+
+/* Is there anything to report, and when did it begin? */
+static inline uint64_t
+flow_start_us(const struct flow *f)
+{
+	uint64_t a = f->first_us[0], b = f->first_us[1];
+
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/*
  * Why F, silent for its timeout, ends. Had the clock moved in smaller steps, the active
  * timeout might have come first and left nothing to report: the reason must not hang on
  * what other flows, or other workers, had to do at that time.
@@ -226,45 +257,49 @@ list_timeout(const struct flowtable *t, unsigned l)
 static enum flow_end
 silent_reason(const struct flowtable *t, const struct flow *f)
 {
+	uint64_t start = flow_start_us(f);
+
 	if (f->list == LIST_CLOSING)
 		return FLOW_END_DETECTED;
-	if (f->aged &&
-	    f->start_us + t->opt.active_us <= f->last_us + list_timeout(t, f->list))
+	if (start != 0 &&
+	    start + t->opt.active_us <= flow_used_us(f) + list_timeout(t, f->list))
 		return FLOW_END_ACTIVE;
 	return FLOW_END_IDLE;
 }
 
-/* The reason for which F, without a packet until NOW_US, is over; NONE: it may go on. */
-static enum flow_end
-flowtable_silent(const struct flowtable *t, const struct flow *f, uint64_t now_us)
+/* When F ends by silence. */
+static inline uint64_t
+flowtable_idle_due(const struct flowtable *t, const struct flow *f)
 {
-	uint64_t timeout = list_timeout(t, f->list);
+	return flow_used_us(f) + list_timeout(t, f->list);
+}
 
-	if (now_us <= f->last_us + timeout || t->clock_us <= f->used_us + timeout)
+/* The reason for which F, without a packet until now, is over; NONE: it may go on. */
+static enum flow_end
+flowtable_silent(const struct flowtable *t, const struct flow *f)
+{
+	if (t->clock_us <= flowtable_idle_due(t, f))
 		return FLOW_END_NONE;
 	return silent_reason(t, f);
 }
 
+/* The active timeout's time starts with the first packet after a report. */
 static inline bool
 flowtable_aged(const struct flowtable *t, const struct flow *f)
 {
-	return f->aged && t->clock_us >= f->start_us + t->opt.active_us;
+	uint64_t start = flow_start_us(f);
+
+	return start != 0 && t->clock_us >= start + t->opt.active_us;
 }
 
-/* When F would end by silence, and when it must be looked at: then, or for its age. */
-static inline uint64_t
-flowtable_idle_due(const struct flowtable *t, const struct flow *f)
-{
-	return f->used_us + list_timeout(t, f->list);
-}
-
+/* When F must be looked at: when it ends by silence, or for its age. */
 static inline uint64_t
 flowtable_look_due(const struct flowtable *t, const struct flow *f)
 {
-	uint64_t due = flowtable_idle_due(t, f);
+	uint64_t due = flowtable_idle_due(t, f), start = flow_start_us(f);
 
-	if (f->aged && f->start_us + t->opt.active_us < due)
-		due = f->start_us + t->opt.active_us;
+	if (start != 0 && start + t->opt.active_us < due)
+		due = start + t->opt.active_us;
 	return due;
 }
 
@@ -272,7 +307,7 @@ flowtable_look_due(const struct flowtable *t, const struct flow *f)
 static void
 flowtable_look(struct flowtable *t, struct flow *f)
 {
-	enum flow_end over = flowtable_silent(t, f, t->clock_us);
+	enum flow_end over = flowtable_silent(t, f);
 
 	/* nor does one that is closed live on, whoever still sends */
 	if (over == FLOW_END_NONE && f->list == LIST_CLOSING && flowtable_aged(t, f))
@@ -381,22 +416,21 @@ flowtable_make(struct flowtable *t, const struct packet *pkt,
 	if (f == NULL)
 		return NULL;
 	f->key = *key;
-	f->hash = hash;
 	f->port = pkt->port;
 	f->vlan_inner = pkt->vlan_inner;
 	f->tcp[0].wscale = f->tcp[1].wscale = 0xff;
 	f->flags |= dir ? FLOW_FIRST_IS_1 : 0;
 	flow_choose_client(f, pkt, dir, t->opt.no_swap);
-	f->serial = t->serial;
+	f->serial = (uint32_t)t->serial;
 	t->serial += t->opt.serial_step;
-	hash_insert(t, f);
+	hash_insert(t, f, hash);
 	t->alive++;
 	counter_inc(t->counters, COUNTER_FLOWS);
 	counter_max(t->counters, COUNTER_FLOWS_MAX, t->alive);
-	f->used_us = t->clock_us;
+	f->last_dir_us[dir] = pkt->ts_us; /* as if it were accounted */
+	flow_use(t, f);
 	f->list = tcp && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? LIST_NEW
 									   : LIST_IDLE;
-	flowtable_start_age(t, f);
 	wheel_insert(t, f, flowtable_look_due(t, f));
 	return f;
 }
@@ -406,35 +440,45 @@ static enum flow_end
 flowtable_over(const struct flowtable *t, const struct flow *f, const struct packet *pkt,
     unsigned dir)
 {
-	enum flow_end over = flowtable_silent(t, f, pkt->ts_us);
+	enum flow_end over = flowtable_silent(t, f);
 
 	if (over == FLOW_END_NONE && f->key.proto == 6 && flowtcp_reopens(f, pkt, dir))
 		over = FLOW_END_DETECTED;
 	return over;
 }
 
-/* F is used: note when, and what it is by now. */
+/* F was used: note when, and what it is by now. FIRST: of a record. */
 static inline void
-flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir)
+flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir, bool first)
 {
 	enum list l = f->list;
 
-	f->used_us = t->clock_us;
-	if (!f->aged) {
-		flowtable_start_age(t, f);
-		if (t->opt.active_us < t->opt.idle_us) /* it may be due sooner now */
-			wheel_move(t, f, flowtable_look_due(t, f));
-	}
+	flow_use(t, f);
 	if (f->flags & FLOW_CLOSING)
 		l = LIST_CLOSING;
 	else if (l == LIST_NEW &&
 	    (f->packets[!dir] > 0 || (f->tcp[dir].flags & TCP_ACK)))
 		l = LIST_IDLE;
-	if (l == f->list)
+	/* a short active timeout begins only now */
+	if (l == f->list && !(first && t->opt.active_us < t->opt.idle_us))
 		return;
 	wheel_remove(t, f);
 	f->list = l;
 	wheel_insert(t, f, flowtable_look_due(t, f));
+}
+
+/* Details, where PKT takes some. */
+static inline void
+flowtable_details(struct flowtable *t, struct flow *f, const struct packet *pkt,
+    unsigned dir)
+{
+	bool whole = t->opt.statistics || pkt->ntunnels > 0 || pkt->nmpls > 0;
+
+	if (f->flags & FLOW_DETAIL_REFUSED)
+		return;
+	if (whole ? flow_whole(f) == NULL
+		  : f->detail == NULL && flow_needs_detail(f, pkt, dir))
+		detail_take(t, f, whole);
 }
 
 struct flow *
@@ -442,7 +486,7 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
     const struct flowkey *key, uint64_t hash, unsigned dir)
 {
 	uint32_t octets = t->opt.account_l2 ? pkt->wirelen : pkt->octets;
-	bool tcp = key->proto == 6;
+	bool tcp = key->proto == 6, first;
 	struct flow *f;
 	enum flow_end over;
 
@@ -468,13 +512,12 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 		flow_choose_client(f, pkt, dir, t->opt.no_swap);
 	if (t->plugins.packet != NULL && !(f->flags & FLOW_PLUGIN_DONE))
 		t->plugins.packet(t->plugins.arg, f, pkt, dir);
-	if (f->detail == NULL && !f->detail_refused &&
-	    (t->opt.statistics || pkt->ntunnels > 0 || pkt->nmpls > 0))
-		detail_take(t, f);
+	first = f->packets[0] + f->packets[1] == 0;
+	flowtable_details(t, f, pkt, dir);
 	flow_account(f, pkt, dir, octets);
 	counter_inc(t->counters, COUNTER_FLOW_PACKETS);
 	counter_add(t->counters, COUNTER_FLOW_BYTES, octets);
-	flowtable_touch(t, f, dir);
+	flowtable_touch(t, f, dir, first);
 	return f;
 }
 
@@ -484,7 +527,7 @@ flowtable_prepare(const struct flowtable *t, const struct packet *pkt,
 {
 	unsigned dir = flowkey_make(key, pkt, t->opt.parts);
 
-	*hash = flowkey_hash(key, t->opt.seed);
+	*hash = key_hash(t, key);
 	__builtin_prefetch(&t->buckets[(uint32_t)*hash & t->mask], 1);
 	return dir;
 }
@@ -511,5 +554,5 @@ flowtable_fetch(const struct flowtable *t, uint64_t hash)
 struct flow *
 flowtable_find(const struct flowtable *t, const struct flowkey *key)
 {
-	return hash_find(t, key, flowkey_hash(key, t->opt.seed));
+	return hash_find(t, key, key_hash(t, key));
 }

@@ -7,10 +7,13 @@
 #ifndef MCPROBE_FLOWTABLE_INT_H
 #define MCPROBE_FLOWTABLE_INT_H
 
+#include <stddef.h>
+
 #include "flowtable.h"
 
 #define NIL	    UINT32_MAX
 #define BUCKET	    7
+#define DETAIL_SHORT offsetof(struct flow_detail, tunnel)
 
 enum list {
 	LIST_NEW,
@@ -60,15 +63,19 @@ struct flowtable {
 	uint64_t clock_us;
 	uint64_t tick; /* of the clock: those before it have passed */
 	bool passed;   /* flows have, and were not all looked at yet */
-	struct flow_detail *detail_free;
-	struct flow_detail **slab;
-	uint32_t nslabs, max_slabs;
+	struct details {
+		struct flow_detail *free;
+		void **slab; /* owned, as the slabs */
+		uint32_t nslabs;
+	} details[2]; /* short, and whole ones */
+	uint32_t max_slabs;
 };
 
 /* A record of zeros, in no list. NULL: none is to be had. */
 struct flow *pool_take(struct flowtable *);
-/* F gets details of its own, empty; or it is told, and counted, that there are none. */
-void	 detail_take(struct flowtable *, struct flow *);
+/* F gets details of its own, with what it has in short ones, if any; or it is told, and
+ * counted, that there are none. */
+void	 detail_take(struct flowtable *, struct flow *, bool whole);
 /* The same after a report, of which OLD went: what belongs to the connection stays. */
 void	 detail_restart(struct flowtable *, struct flow *, const struct flow_detail *old);
 

@@ -5,8 +5,6 @@
  */
 #include "flowtable_int.h"
 
-#include <stddef.h>
-
 #define MASK (WHEEL_TICKS - 1)
 
 void

@@ -374,7 +374,7 @@ link_open(struct plugin_flows *p, struct link *l)
 		return false;
 	}
 	for (i = 0; i < 2; i++)
-		if (f->tcp[i].syn)
+		if (f->tcp_state[i] & FLOW_TCP_SYN)
 			reorder_began(l->reorder, i, f->tcp[i].isn);
 	return true;
 }
@@ -457,8 +457,9 @@ match_stream(struct plugin_flows *p, struct flow *f, const struct packet *pkt,
     unsigned dir)
 {
 	const struct flow_tcp *t = &f->tcp[dir];
-	bool syn = t->syn || (pkt->tcp_flags & TCP_SYN);
-	bool early = t->syn && !(pkt->tcp_flags & TCP_SYN) && pkt->seq != t->isn + 1;
+	bool begun = f->tcp_state[dir] & FLOW_TCP_SYN;
+	bool syn = begun || (pkt->tcp_flags & TCP_SYN);
+	bool early = begun && !(pkt->tcp_flags & TCP_SYN) && pkt->seq != t->isn + 1;
 	enum mc_match found = MC_MATCH_LATER;
 	struct mc_packet m;
 	struct link *l;

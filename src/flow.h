@@ -44,6 +44,7 @@ enum flow_flag {
 	FLOW_PLUGIN_DONE = 1 << 10, /* no plugin needs more packets */
 	/* bits 12 to 15: how often plugins were asked whose it is */
 	FLOW_DETAIL_REFUSED = 1 << 16, /* there were none left */
+	FLOW_DETAIL_WHOLE = 1 << 19,   /* there are, and they are: no need to look there */
 	FLOW_MAC_KNOWN = 1 << 17, /* [0], and << 1 [1]: packets of that side had MACs */
 };
 

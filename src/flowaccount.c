@@ -224,7 +224,7 @@ flow_account(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t oc
 {
 	uint16_t len = pkt->octets > UINT16_MAX ? UINT16_MAX : (uint16_t)pkt->octets;
 
-	if (f->detail != NULL && f->detail->whole)
+	if (f->flags & FLOW_DETAIL_WHOLE)
 		detail_packet(f, pkt, dir);
 	if (f->key.proto == 6)
 		flowtcp_packet(f, pkt, dir);

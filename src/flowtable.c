@@ -196,6 +196,7 @@ flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 		copy->l7 = flow_l7_copy(f->l7);
 	copy->flags |= FLOW_CUT;
 	f->detail = NULL; /* COPY has it now */
+	f->flags &= ~(uint32_t)FLOW_DETAIL_WHOLE;
 	detail_restart(t, f, copy->detail);
 	flowtable_restart(f);
 	if (t->plugins.cut != NULL)
@@ -476,7 +477,7 @@ flowtable_details(struct flowtable *t, struct flow *f, const struct packet *pkt,
 
 	if (f->flags & FLOW_DETAIL_REFUSED)
 		return;
-	if (whole ? flow_whole(f) == NULL
+	if (whole ? !(f->flags & FLOW_DETAIL_WHOLE)
 		  : f->detail == NULL && flow_needs_detail(f, pkt, dir))
 		detail_take(t, f, whole);
 }
@@ -547,6 +548,7 @@ flowtable_fetch(const struct flowtable *t, uint64_t hash)
 
 			for (line = 0; line < sizeof(struct flow); line += 64)
 				__builtin_prefetch(f + line, 1);
+			__builtin_prefetch(f + sizeof(struct flow) - 1, 1);
 			return;
 		}
 }

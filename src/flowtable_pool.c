@@ -106,6 +106,7 @@ detail_take(struct flowtable *t, struct flow *f, bool whole)
 		detail_put(t, f->detail);
 	}
 	f->detail = d;
+	f->flags |= whole ? FLOW_DETAIL_WHOLE : 0;
 }
 
 /* The new record's details: what belongs to the connection stays, counts start at 0. */

@@ -84,7 +84,7 @@ check_detail(const struct flow *f)
 	uint64_t sizes = 0, ttls = 0;
 	unsigned i;
 
-	if (f->detail == NULL)
+	if (flow_whole(f) == NULL)
 		return;
 	for (i = 0; i < FLOW_SIZE_BINS; i++)
 		sizes += f->detail->size_bin[i];
@@ -109,11 +109,11 @@ check_direction(const struct engine *e, const struct flow *f, unsigned d)
 		CHECK(f->last_dir_us[d] == 0);
 		return;
 	}
-	CHECK(f->first_us[d] <= f->last_dir_us[d] && f->last_dir_us[d] <= f->last_us);
+	CHECK(f->first_us[d] <= f->last_dir_us[d]);
 	CHECK(f->first_us[d] >= e->min_us && f->last_dir_us[d] <= e->max_us);
 	CHECK(f->len_min[d] <= f->len_max[d] && f->ttl_min[d] <= f->ttl_max[d]);
 	CHECK(f->octets[d] >= f->packets[d] || e->opt.account_l2);
-	CHECK(f->tcp[d].retrans + (uint64_t)f->tcp[d].ooorder <= f->packets[d]);
+	CHECK(flow_loss(f, d)->retrans + (uint64_t)flow_loss(f, d)->ooorder <= f->packets[d]);
 	CHECK(f->tcp[d].win_min <= f->tcp[d].win_max);
 }
 

@@ -23,15 +23,11 @@ const char fuzz_name[] = "records";
 static void
 make_tcp(struct flow_tcp *t, struct input *in)
 {
-	t->retrans = (uint32_t)input_number(in);
-	t->ooorder = (uint32_t)input_number(in);
-	t->retrans_bytes = (uint32_t)input_number(in);
 	t->win_min = input_u16(in);
 	t->win_max = input_u16(in);
 	t->mss = input_u16(in);
 	t->wscale = input_u8(in);
 	t->flags = input_u8(in);
-	t->windowed = input_u8(in) & 1;
 }
 
 /* FIRST <= LAST <= the year 9999. */
@@ -42,8 +38,6 @@ make_times(struct flow *f, unsigned d, struct input *in)
 	f->last_dir_us[d] = f->first_us[d] + input_number(in) % TIME_MAX_US;
 	if (f->last_dir_us[d] > TIME_MAX_US)
 		f->last_dir_us[d] = TIME_MAX_US;
-	if (f->last_dir_us[d] > f->last_us)
-		f->last_us = f->last_dir_us[d];
 }
 
 static void
@@ -57,8 +51,9 @@ make_direction(struct flow *f, unsigned d, struct input *in)
 	f->key.port[d] = input_u16(in);
 	f->packets[d] = input_number(in);
 	input_bytes(in, f->mac[d], 6);
-	input_bytes(in, f->mac_peer[d], 6);
+	f->flags |= (uint32_t)FLOW_MAC_KNOWN << d;
 	make_tcp(&f->tcp[d], in);
+	f->tcp_state[d] = input_u8(in);
 	if (f->packets[d] == 0)
 		return;
 	f->octets[d] = input_number(in);
@@ -68,8 +63,10 @@ make_direction(struct flow *f, unsigned d, struct input *in)
 	f->ttl_min[d] = input_u8(in);
 	f->ttl_max[d] = input_u8(in);
 	f->tos[d] = input_u8(in);
-	f->icmp_type[d] = input_u8(in);
-	f->icmp_code[d] = input_u8(in);
+	if (f->key.proto != 6) {
+		f->icmp_type[d] = input_u8(in);
+		f->icmp_code[d] = input_u8(in);
+	}
 }
 
 static void
@@ -78,6 +75,14 @@ make_detail(struct flow_detail *d, struct input *in)
 	unsigned i;
 
 	memset(d, 0, sizeof(*d));
+	d->whole = true;
+	for (i = 0; i < 2; i++) {
+		d->loss[i].retrans = (uint32_t)input_number(in);
+		d->loss[i].ooorder = (uint32_t)input_number(in);
+		d->loss[i].retrans_bytes = (uint32_t)input_number(in);
+	}
+	d->odd_mac = input_u8(in) & 1;
+	input_bytes(in, d->mac, sizeof(d->mac));
 	d->has_tunnel = input_u8(in) & 1;
 	d->tunnel.type = input_u8(in);
 	d->tunnel.ip_version = input_u8(in) & 1 ? 4 : 6;

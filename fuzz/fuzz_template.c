@@ -55,7 +55,6 @@ make_flow(struct flow *f, struct flow_detail *d, struct flow_l7 *l7, uint8_t ver
 		f->tcp[i].wscale = 0xff;
 		d->iat[i] = (struct flow_iat){.max = 7, .sum = 7, .mean = 7, .n = 1};
 	}
-	f->last_us = BOOT_US + 1234568;
 	f->end = FLOW_END_IDLE;
 	d->has_tunnel = 1;
 	d->tunnel.type = TUNNEL_VXLAN;
@@ -67,6 +66,7 @@ make_flow(struct flow *f, struct flow_detail *d, struct flow_l7 *l7, uint8_t ver
 	memset(l7->info, '"', 128);
 	memset(l7->info + 128, 0xc3, 127);
 	f->detail = d;
+	d->whole = true;
 	f->l7 = l7;
 }
 

@@ -116,6 +116,7 @@ struct side {
 struct state {
 	uint32_t oldest; /* query that waits; index + 1, 0: none */
 	uint32_t npending;
+	bool named; /* the first message was seen: it names the flow, or none does */
 	struct side sides[2];
 };
 
@@ -633,6 +634,22 @@ on_message(struct context *ctx, struct state *s, struct fields *x,
 		on_query(ctx, s, x, f, m, first_us, now_us, dir);
 }
 
+/* A plain question for a plain name: nobody need look at the flow again to name it. */
+static void
+claim(const struct mc_flow *f, const struct dns_message *m)
+{
+	char name[DNS_NAME_TEXT];
+	size_t len;
+
+	if (m->response || m->malformed || m->opcode != 0 ||
+	    m->question != DNS_QUESTION_OK || m->count[DNS_QUESTIONS] != 1 ||
+	    m->count[DNS_ANSWERS] != 0 || m->count[DNS_AUTHORITY] != 0 ||
+	    m->qname.len <= 1 || service_of(f->key) != SERVICE_DNS)
+		return;
+	len = dns_name_text(name, sizeof(name), m->qname.wire, m->qname.len, true);
+	mc_flow_is(f, MC_L7_DNS, name, len);
+}
+
 static enum mc_verdict
 on_datagram(struct context *ctx, struct state *s, struct fields *x,
     const struct mc_flow *f, const struct mc_packet *p)
@@ -648,6 +665,9 @@ on_datagram(struct context *ctx, struct state *s, struct fields *x,
 	if (ctx->split && x->present != 0 && !m.response &&
 	    *find(ctx, s, p->dir, &m, false) == 0)
 		return MC_SPLIT;
+	if (!s->named && p->len == p->wire_len)
+		claim(f, &m);
+	s->named = true;
 	on_message(ctx, s, x, f, &m, p->ts_us, p->ts_us, p->dir);
 	return MC_MORE;
 }

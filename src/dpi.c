@@ -26,6 +26,9 @@
 
 #include "dpi.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #define UNKNOWN "Unknown"
 
 #ifdef HAVE_NDPI
@@ -46,6 +49,20 @@ struct state {
 	struct ndpi_flow_struct ndpi;
 };
 
+/*
+ * What nDPI says of flows that ask for a name. A set is a cache line; what was used last
+ * stands first, so names that come often stay. 1 MB, taken as it is used.
+ */
+#define CLAIM_SETS 16384
+#define CLAIM_WAYS 4
+
+struct claimed {
+	uint64_t hash; /* of kind and name, 0: empty; 64 bits, seeded: taken for the name */
+	uint16_t master, app, category;
+	bool known;    /* false: nDPI does not decide by the first packet */
+	uint8_t confidence;
+};
+
 struct dpi {
 	struct ndpi_detection_module_struct *ndpi; /* owned */
 	struct counters *counters;		   /* borrowed */
@@ -53,6 +70,10 @@ struct dpi {
 	struct state *free;			   /* of them */
 	unsigned made, limit;			   /* states: used and free; at most */
 	struct state scratch;			   /* for flows without a state */
+	struct state **slot; /* owned: by the flow's; NULL: it is decided, or new */
+	uint32_t nslots;
+	struct claimed (*claimed)[CLAIM_WAYS];	   /* owned: CLAIM_SETS */
+	uint64_t seed;
 	alignas(8) uint8_t packet[PACKET_MAX + PACKET_PAD];
 };
 
@@ -139,12 +160,39 @@ build_packet(struct dpi *d, const struct packet *pkt)
 	return l3 + l4 + len;
 }
 
-/* A state for PKT's flow, NULL when there is no room. */
+/* F's state while it is undecided, NULL: none. */
 static struct state *
-state_get(struct dpi *d, const struct packet *pkt)
+state_of(const struct dpi *d, const struct flow *f)
+{
+	return f->index < d->nslots ? d->slot[f->index] : NULL;
+}
+
+/* Room for a state of slot INDEX. */
+static bool
+slots_grow(struct dpi *d, uint32_t index)
+{
+	uint32_t n = d->nslots > 0 ? d->nslots : 1024;
+	struct state **slot;
+
+	while (n <= index && n < UINT32_MAX / 2)
+		n *= 2;
+	slot = realloc(d->slot, n * sizeof(struct state *));
+	if (slot == NULL)
+		return false;
+	memset(slot + d->nslots, 0, (n - d->nslots) * sizeof(struct state *));
+	d->slot = slot;
+	d->nslots = n;
+	return true;
+}
+
+/* A state for F, whose packet PKT is, NULL when there is no room. */
+static struct state *
+state_get(struct dpi *d, const struct flow *f, const struct packet *pkt)
 {
 	struct state *st = d->free;
 
+	if (f->index >= d->nslots && !slots_grow(d, f->index))
+		return NULL;
 	if (st != NULL) {
 		d->free = st->next_free;
 	} else {
@@ -161,12 +209,15 @@ state_get(struct dpi *d, const struct packet *pkt)
 	st->ip_version = pkt->ip_version;
 	st->used = true;
 	memset(&st->ndpi, 0, sizeof(st->ndpi));
+	d->slot[f->index] = st;
 	return st;
 }
 
+/* F needs its state ST no more. */
 static void
-state_put(struct dpi *d, struct state *st)
+state_put(struct dpi *d, const struct flow *f, struct state *st)
 {
+	d->slot[f->index] = NULL;
 	ndpi_free_flow_data(&st->ndpi);
 	st->used = false;
 	st->next_free = d->free;
@@ -206,7 +257,7 @@ l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 
 	if (NDPI_APP(p) == 0 && NDPI_MASTER(p) == 0 && nf->risk == 0 && len == 0)
 		return NULL;
-	l7 = calloc(1, sizeof(*l7));
+	l7 = flow_l7_new(len);
 	if (l7 == NULL)
 		return NULL;
 	l7->app = NDPI_APP(p);
@@ -223,10 +274,7 @@ l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 	l7->risk = nf->risk;
 	if (l7->risk != 0)
 		l7->score = ndpi_risk2score(nf->risk, &client, &server);
-	if (len >= sizeof(l7->info))
-		len = sizeof(l7->info) - 1;
-	memcpy(l7->info, nf->host_server_name, len);
-	l7->info_len = (uint8_t)len;
+	memcpy(l7->info, nf->host_server_name, l7->info_len);
 	l7->tls = len > 0 && (is_tls(l7->app) || is_tls(l7->master));
 	return l7;
 }
@@ -273,11 +321,10 @@ ask_last(struct dpi *d, struct ndpi_flow_struct *nf, ndpi_protocol p)
 static void
 verdict(struct dpi *d, struct flow *f, ndpi_protocol p)
 {
-	struct state *st = f->dpi;
+	struct state *st = state_of(d, f);
 
 	conclude(d, f, ask_last(d, &st->ndpi, p));
-	f->dpi = NULL;
-	state_put(d, st);
+	state_put(d, f, st);
 }
 
 /* Name F by its protocol, ports and addresses. */
@@ -304,7 +351,7 @@ guess(struct dpi *d, struct flow *f)
 	memcpy(pkt.dst, k->addr[s], sizeof(pkt.dst));
 	memset(nf, 0, sizeof(*nf));
 	len = build_packet(d, &pkt);
-	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, f->last_us / 1000, &hint);
+	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, flow_last_us(f) / 1000, &hint);
 	l7 = ask_last(d, nf, p);
 	ndpi_free_flow_data(nf);
 	if (l7 != NULL) {
@@ -341,6 +388,88 @@ wants_more(struct dpi *d, struct state *st, const ndpi_protocol *p,
 	return ndpi_extra_dissection_possible(d->ndpi, &st->ndpi) != 0;
 }
 
+/*
+ * Claims
+ */
+
+/* The place of HASH, now the first of its set; *FRESH: it was not there. */
+static struct claimed *
+claim_place(struct dpi *d, uint64_t hash, bool *fresh)
+{
+	struct claimed *set = d->claimed[hash % CLAIM_SETS], it;
+	unsigned i = 0;
+
+	while (i < CLAIM_WAYS - 1 && set[i].hash != hash)
+		i++;
+	*fresh = set[i].hash != hash;
+	it = set[i];
+	for (; i > 0; i--)
+		set[i] = set[i - 1];
+	if (*fresh)
+		memset(&it, 0, sizeof(it));
+	it.hash = hash;
+	set[0] = it;
+	return &set[0];
+}
+
+/* Show PKT to nDPI as the first of a flow: what is it, for all that ask for that name? */
+static void
+claim_learn(struct dpi *d, const struct packet *pkt, unsigned master,
+    struct claimed *c)
+{
+	struct ndpi_hint hint = {.client_known = pkt->proto == IPPROTO_TCP,
+		.from_client = true};
+	struct ndpi_flow_struct *nf = &d->scratch.ndpi;
+	struct flow_l7 *l7;
+	ndpi_protocol p;
+	size_t len;
+
+	memset(nf, 0, sizeof(*nf));
+	len = build_packet(d, pkt);
+	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, pkt->ts_us / 1000, &hint);
+	counter_inc(d->counters, COUNTER_DPI_PACKETS);
+	l7 = NDPI_APP(&p) != 0 ? l7_new(nf, &p) : NULL;
+	ndpi_free_flow_data(nf);
+	if (l7 == NULL)
+		return;
+	c->master = l7->master;
+	c->app = l7->app;
+	c->category = l7->category;
+	c->confidence = l7->confidence;
+	c->known = !l7->guessed && (l7->app == master || l7->master == master);
+	free(l7);
+}
+
+bool
+dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
+    const struct dpi_claim *claim)
+{
+	static const uint16_t masters[] = {[DPI_CLAIM_DNS] = NDPI_PROTOCOL_DNS,
+		[DPI_CLAIM_HTTP] = NDPI_PROTOCOL_HTTP};
+	struct flow_l7 *l7;
+	struct claimed *c;
+	uint64_t hash;
+	bool fresh;
+
+	if (state_of(d, f) != NULL || claim->kind == DPI_CLAIM_NONE || !IPPROTO_IS_L4(pkt->proto) ||
+	    (pkt->flags & PACKET_FRAG_LATER) || dir != flow_client(f))
+		return false;
+	hash = XXH3_64bits_withSeed(claim->name, claim->len, d->seed + claim->kind);
+	c = claim_place(d, hash | 1, &fresh);
+	if (fresh)
+		claim_learn(d, pkt, masters[claim->kind], c);
+	if (!c->known || (l7 = flow_l7_new(claim->len)) == NULL)
+		return false;
+	l7->master = c->master;
+	l7->app = c->app;
+	l7->category = c->category;
+	l7->confidence = c->confidence;
+	memcpy(l7->info, claim->name, claim->len);
+	counter_inc(d->counters, COUNTER_DPI_CLAIMED);
+	conclude(d, f, l7);
+	return true;
+}
+
 struct dpi *
 dpi_new(unsigned states, struct counters *counters)
 {
@@ -357,8 +486,10 @@ dpi_new(unsigned states, struct counters *counters)
 		return NULL;
 	d->counters = counters;
 	d->limit = states;
+	d->seed = (uint64_t)(uintptr_t)d * 0x9e3779b97f4a7c15u;
+	d->claimed = calloc(CLAIM_SETS, sizeof(*d->claimed));
 	d->ndpi = ndpi_compat_new();
-	if (d->ndpi == NULL || !ndpi_compat_ready(d->ndpi)) {
+	if (d->claimed == NULL || d->ndpi == NULL || !ndpi_compat_ready(d->ndpi)) {
 		dpi_free(d);
 		return NULL;
 	}
@@ -380,6 +511,8 @@ dpi_free(struct dpi *d)
 	}
 	if (d->ndpi != NULL)
 		ndpi_exit_detection_module(d->ndpi);
+	free(d->slot);
+	free(d->claimed);
 	free(d);
 }
 
@@ -398,7 +531,7 @@ dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir
 		.from_client = dir == flow_client(f),
 	};
 	unsigned max = pkt->proto == IPPROTO_UDP ? DPI_MAX_UDP : DPI_MAX_TCP;
-	struct state *st = f->dpi;
+	struct state *st = state_of(d, f);
 	ndpi_protocol p;
 	size_t len;
 
@@ -409,7 +542,7 @@ dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir
 		return;
 	}
 	if (st == NULL) {
-		f->dpi = st = state_get(d, pkt);
+		st = state_get(d, f, pkt);
 		if (st == NULL) {
 			counter_inc(d->counters, COUNTER_DPI_CAPPED);
 			guess(d, f);
@@ -436,7 +569,7 @@ dpi_finish(struct dpi *d, struct flow *f)
 
 	if (f->flags & FLOW_DPI_DONE)
 		return;
-	if (f->dpi == NULL) {
+	if (state_of(d, f) == NULL) {
 		guess(d, f);
 		return;
 	}
@@ -444,13 +577,20 @@ dpi_finish(struct dpi *d, struct flow *f)
 	verdict(d, f, none);
 }
 
+bool
+dpi_undecided(const struct dpi *d, const struct flow *f)
+{
+	return state_of(d, f) != NULL;
+}
+
 void
 dpi_forget(struct dpi *d, struct flow *f)
 {
-	if (f->dpi == NULL)
+	struct state *st = state_of(d, f);
+
+	if (st == NULL)
 		return;
-	state_put(d, f->dpi);
-	f->dpi = NULL;
+	state_put(d, f, st);
 	f->dpi_packets = 0;
 }
 
@@ -585,6 +725,26 @@ dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir
 	(void)pkt;
 	(void)dir;
 	f->flags |= FLOW_DPI_DONE;
+}
+
+bool
+dpi_undecided(const struct dpi *d, const struct flow *f)
+{
+	(void)d;
+	(void)f;
+	return false;
+}
+
+bool
+dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
+    const struct dpi_claim *claim)
+{
+	(void)d;
+	(void)f;
+	(void)pkt;
+	(void)dir;
+	(void)claim;
+	return false;
 }
 
 void

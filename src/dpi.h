@@ -7,6 +7,7 @@
 #ifndef MCPROBE_DPI_H
 #define MCPROBE_DPI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "counter.h"
@@ -39,10 +40,37 @@ const char	*dpi_version(void);
 void	 dpi_packet(struct dpi *, struct flow *, const struct packet *, unsigned dir);
 
 /*
+ * What a plugin has read of a flow: enough to name it. nDPI is shown one packet for each
+ * name it was not asked about lately, and what it says then is kept by name.
+ */
+enum dpi_claim_kind {
+	DPI_CLAIM_NONE,
+	DPI_CLAIM_DNS,
+	DPI_CLAIM_HTTP,
+};
+
+#define DPI_CLAIM_NAME 79 /* bytes: longer names nDPI would cut */
+
+struct dpi_claim {
+	uint8_t kind, len;
+	char name[DPI_CLAIM_NAME];
+};
+
+/*
+ * FLOW is what CLAIM says, by PKT, which is as in dpi_packet(). True: it has its verdict
+ * now. False: nothing has changed, show PKT to nDPI.
+ */
+bool	 dpi_claim(struct dpi *, struct flow *, const struct packet *, unsigned dir,
+	     const struct dpi_claim *);
+
+/*
  * The flow ends (or is reported): take what nDPI has by now, or guess by port, or name
  * the IP protocol, which is no guess. Does nothing after the verdict.
  */
 void	 dpi_finish(struct dpi *, struct flow *);
+
+/* Does it hold a state for FLOW, which is undecided? */
+bool	 dpi_undecided(const struct dpi *, const struct flow *);
 
 /* Drop the undecided state of FLOW without a verdict. */
 void	 dpi_forget(struct dpi *, struct flow *);

@@ -456,7 +456,7 @@ export_flow_plugin(struct export *e, const struct flow *f, const struct mc_plugi
 	uint64_t packets = f->packets[0] + f->packets[1];
 
 	if (!e->started)
-		export_clock(e, f->last_us);
+		export_clock(e, flow_last_us(f));
 	if (is_small(e, f)) {
 		counter_inc(e->counters, COUNTER_RECORDS_SMALL);
 		counter_add(e->counters, COUNTER_SMALL_PACKETS, packets);

@@ -36,6 +36,7 @@
 #define BACK(label) .reverse = label
 #define STATS	    .need = FIELD_NEED_STATISTICS
 #define DPI	    .need = FIELD_NEED_DPI
+#define DPI_WHOLE   .need = FIELD_NEED_DPI | FIELD_NEED_DPI_WHOLE
 #define IPFIX(n)    .ipfix_len = (n)
 
 /* The help text comes first of what may follow, so it gives .help its value. */

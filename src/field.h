@@ -47,6 +47,7 @@ enum field_need {
 	FIELD_NEED_NOTHING = 0,
 	FIELD_NEED_STATISTICS = 1 << 0, /* flow_detail for every flow */
 	FIELD_NEED_DPI = 1 << 1,
+	FIELD_NEED_DPI_WHOLE = 1 << 2, /* what nDPI says after more than a name */
 };
 
 /* A value as a getter leaves it. P borrows the record, a constant, or BUF. */

@@ -213,13 +213,13 @@ GET_IF(possible_out, r->biflow && possible(f, o) > 0, possible(f, o))
 
 /* --- what only flows with details know --- */
 
-#define GET_DETAIL(name, expr) GET_IF(name, f->detail != NULL, expr)
-#define GET_DETAIL_BACK(name, expr) GET_IF(name, f->detail != NULL && r->biflow, expr)
+#define GET_DETAIL(name, expr) GET_IF(name, flow_whole(f) != NULL, expr)
+#define GET_DETAIL_BACK(name, expr) GET_IF(name, flow_whole(f) != NULL && r->biflow, expr)
 
 GET_DETAIL(fragments_in, f->detail->fragments[i])
 GET_DETAIL_BACK(fragments_out, f->detail->fragments[o])
 GET_IF(icmp_types,
-    f->detail != NULL && (f->key.proto == PROTO_ICMP || f->key.proto == PROTO_ICMP6),
+    flow_whole(f) != NULL && (f->key.proto == PROTO_ICMP || f->key.proto == PROTO_ICMP6),
     f->detail->icmp_types)
 
 /*
@@ -264,7 +264,7 @@ GET_DETAIL(ttl_9, f->detail->ttl_bin[9])
 static const struct flow_iat *
 iat(const struct record *r, unsigned d)
 {
-	const struct flow_detail *t = r->flow->detail;
+	const struct flow_detail *t = flow_whole(r->flow);
 
 	return t != NULL && tells(r, d) && t->iat[d].n > 0 ? &t->iat[d] : NULL;
 }
@@ -300,7 +300,7 @@ GET_IF(iat_avg_out, iat(r, o), iat(r, o)->sum / iat(r, o)->n)
 GET_IF(iat_dev_out, iat(r, o), deviation(iat(r, o)))
 
 #define GET_MPLS(n) \
-	GET_IF(mpls_##n, f->detail != NULL && f->detail->nmpls >= (n), \
+	GET_IF(mpls_##n, flow_whole(f) != NULL && f->detail->nmpls >= (n), \
 	    f->detail->mpls[(n)-1])
 
 GET_MPLS(1)
@@ -319,7 +319,7 @@ GET_MPLS(10)
 static const struct tunnel *
 tunnel(const struct flow *f)
 {
-	return f->detail != NULL && f->detail->has_tunnel ? &f->detail->tunnel : NULL;
+	return flow_whole(f) != NULL && f->detail->has_tunnel ? &f->detail->tunnel : NULL;
 }
 
 /* The tunnel was noted from the flow's first packet: is it the source's? */
@@ -394,12 +394,12 @@ field_get_tunnel_ip6_dst(const struct record *r, struct value *v)
 GET(tcp_flags, r->biflow ? f->tcp[0].flags | f->tcp[1].flags : f->tcp[i].flags)
 GET(tcp_flags_in, f->tcp[i].flags)
 GET_BACK(tcp_flags_out, f->tcp[o].flags)
-GET_IF(retrans_in, is_tcp(f), f->tcp[i].retrans)
-GET_IF(retrans_out, is_tcp(f) && r->biflow, f->tcp[o].retrans)
-GET_IF(retrans_bytes_in, is_tcp(f), f->tcp[i].retrans_bytes)
-GET_IF(retrans_bytes_out, is_tcp(f) && r->biflow, f->tcp[o].retrans_bytes)
-GET_IF(ooorder_in, is_tcp(f), f->tcp[i].ooorder)
-GET_IF(ooorder_out, is_tcp(f) && r->biflow, f->tcp[o].ooorder)
+GET_IF(retrans_in, is_tcp(f), flow_loss(f, i)->retrans)
+GET_IF(retrans_out, is_tcp(f) && r->biflow, flow_loss(f, o)->retrans)
+GET_IF(retrans_bytes_in, is_tcp(f), flow_loss(f, i)->retrans_bytes)
+GET_IF(retrans_bytes_out, is_tcp(f) && r->biflow, flow_loss(f, o)->retrans_bytes)
+GET_IF(ooorder_in, is_tcp(f), flow_loss(f, i)->ooorder)
+GET_IF(ooorder_out, is_tcp(f) && r->biflow, flow_loss(f, o)->ooorder)
 GET_IF(win_min_in, is_tcp(f) && seen(r, i), f->tcp[i].win_min)
 GET_IF(win_min_out, is_tcp(f) && seen(r, o), f->tcp[o].win_min)
 GET_IF(win_max_in, is_tcp(f) && seen(r, i), f->tcp[i].win_max)
@@ -410,7 +410,7 @@ GET_IF(wscale_in, is_tcp(f) && f->tcp[i].wscale != 0xff, f->tcp[i].wscale)
 GET_IF(wscale_out, is_tcp(f) && r->biflow && f->tcp[o].wscale != 0xff, f->tcp[o].wscale)
 GET_IF(client_latency, f->client_nw_us > 0, f->client_nw_us)
 GET_IF(server_latency, f->server_nw_us > 0, f->server_nw_us)
-GET_IF(appl_latency, f->appl_us > 0, f->appl_us)
+GET_IF(appl_latency, flow_appl_us(f) > 0, flow_appl_us(f))
 
 /* --- the key and its neighbourhood --- */
 
@@ -496,14 +496,11 @@ field_get_ip6_dst(const struct record *r, struct value *v)
 	address(r, v, 6, r->dir ^ 1u);
 }
 
-/* The address of direction D's frames, OURS; if it sent none, what its PEER's say. */
 static void
-mac(struct value *v, const uint8_t *ours, const uint8_t *peers)
+mac(struct value *v, const uint8_t *address)
 {
-	if (memcmp(ours, nowhere, 6) != 0)
-		value_bytes(v, ours, 6);
-	else if (memcmp(peers, nowhere, 6) != 0)
-		value_bytes(v, peers, 6);
+	if (address != NULL)
+		value_bytes(v, address, 6);
 	else
 		value_none(v);
 }
@@ -511,13 +508,13 @@ mac(struct value *v, const uint8_t *ours, const uint8_t *peers)
 void
 field_get_mac_src(const struct record *r, struct value *v)
 {
-	mac(v, r->flow->mac[r->dir], r->flow->mac_peer[r->dir ^ 1u]);
+	mac(v, flow_mac_src(r->flow, r->dir));
 }
 
 void
 field_get_mac_dst(const struct record *r, struct value *v)
 {
-	mac(v, r->flow->mac_peer[r->dir], r->flow->mac[r->dir ^ 1u]);
+	mac(v, flow_mac_dst(r->flow, r->dir));
 }
 
 /* --- the probe itself --- */

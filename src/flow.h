@@ -3,9 +3,9 @@
  * flow.h -- one flow record. While it lives it belongs to its worker; when it has ended
  * the record itself travels to the control thread, is read there and comes home.
  *
- * Layout, in cache lines: 0 what every packet needs to find and date the flow, 1 its
- * counters both ways, 2 and 3 TCP state and what is written rarely. What few flows or
- * few templates need is in struct flow_detail, taken from a bounded pool on demand.
+ * 232 octets, ordered by how often they are needed: what finds and dates the flow, its
+ * counters, TCP, the rest. What few flows or few templates need is in struct flow_detail,
+ * taken from a bounded pool on demand.
  *
  * [2] is always by direction: [0] what endpoint 0 of the key sent, [1] what 1 sent.
  */
@@ -14,6 +14,7 @@
 
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "flowkey.h"
@@ -42,6 +43,9 @@ enum flow_flag {
 	FLOW_PLUGIN = 1 << 9,	    /* plugin_flow.c keeps something of it, by slot */
 	FLOW_PLUGIN_DONE = 1 << 10, /* no plugin needs more packets */
 	/* bits 12 to 15: how often plugins were asked whose it is */
+	FLOW_DETAIL_REFUSED = 1 << 16, /* there were none left */
+	FLOW_DETAIL_WHOLE = 1 << 19,   /* there are, and they are: no need to look there */
+	FLOW_MAC_KNOWN = 1 << 17, /* [0], and << 1 [1]: packets of that side had MACs */
 };
 
 /* How far the latency measurement is. */
@@ -54,22 +58,31 @@ enum flow_stage {
 	FLOW_STAGE_DONE,   /* the server answered */
 };
 
-/* What one side of a TCP connection did. */
+/* What one side of a TCP connection did. Of other flows all zeros, but for WSCALE. */
 struct flow_tcp {
-	uint32_t isn;	   /* of the SYN, valid if SYN */
-	uint32_t next_seq; /* after the highest octet sent */
+	uint32_t isn;	   /* of the SYN, valid if FLOW_TCP_SYN */
+	uint32_t next_seq; /* after the highest octet sent, if FLOW_TCP_VALID */
+	uint16_t win_min, win_max; /* unscaled, if FLOW_TCP_WINDOWED */
+	uint16_t mss;
+	uint8_t wscale; /* 0xff = none seen */
+	uint8_t flags;	/* OR of all */
+};
+
+/* More of it: struct flow's TCP_STATE. */
+enum flow_tcp_state {
+	FLOW_TCP_VALID = 1 << 0,
+	FLOW_TCP_WINDOWED = 1 << 1,
+	FLOW_TCP_SYN = 1 << 2, /* sent, be it before the last report, as the next */
+	FLOW_TCP_FIN = 1 << 3,
+};
+
+/* What one side of a TCP connection lost on its way. */
+struct flow_loss {
 	uint32_t hole[2];  /* first octet missing, and after the last; valid if HOLED */
 	uint64_t hole_us;  /* when the hole was left */
 	uint32_t retrans, ooorder; /* packets */
 	uint32_t retrans_bytes;
-	uint16_t win_min, win_max; /* unscaled */
-	uint16_t mss;
-	uint8_t wscale;	 /* 0xff = none seen */
-	uint8_t flags;	 /* OR of all */
-	bool valid : 1;	 /* next_seq is known */
-	bool holed : 1;
-	bool windowed : 1; /* win_min and win_max are known */
-	bool syn : 1, fin : 1; /* sent, be it before the last report */
+	bool holed;
 };
 
 /* What L7 classification found. From dpi.c; one allocation, owned by the flow. */
@@ -83,7 +96,8 @@ struct flow_l7 {
 	bool guessed;	   /* by port or address only */
 	bool tls;	   /* INFO is a TLS/QUIC server name */
 	uint8_t info_len;
-	char info[256];	   /* server name, host, query; NUL-terminated; bytes as seen */
+	/* server name, host, query; NUL-terminated; bytes as seen. Memory ends behind it. */
+	char info[256];
 };
 
 #define FLOW_SIZE_BINS 6  /* <=128, <=256, <=512, <=1024, <=1514, more */
@@ -96,9 +110,16 @@ struct flow_iat {
 	uint32_t n;
 };
 
-/* Taken on demand: the template asks for statistics, or the packet has labels/tunnel. */
+/*
+ * Taken on demand: segments are out of order or sent again, or both sides know each other
+ * by other MACs. WHOLE: the template asks for statistics, or a packet had labels or a
+ * tunnel; else there is no memory behind WHOLE.
+ */
 struct flow_detail {
 	struct flow_detail *next_free;
+	struct flow_loss loss[2];
+	uint8_t mac[2][2][6]; /* if ODD_MAC: [d] = source and destination of d's packets */
+	bool odd_mac, whole;
 	struct tunnel tunnel;
 	uint32_t mpls[PACKET_MPLS_MAX];
 	uint8_t nmpls;
@@ -114,47 +135,64 @@ struct flow_detail {
 };
 
 struct flow {
-	/* line 0 */
-	alignas(64) struct flowkey key; /* 44 bytes */
-	uint32_t flags;			/* enum flow_flag */
-	uint64_t last_us;		/* latest packet's time */
-	uint64_t hash;
-	/* line 1 */
+	struct flowkey key; /* 44 bytes */
+	uint32_t flags;	    /* enum flow_flag */
+	union {
+		struct {
+			uint32_t prev, next; /* flowtable's links, by slot */
+		};
+		uint64_t ended_us; /* clock when it ended: once it has left the table */
+	};
 	uint64_t packets[2], octets[2]; /* octets: IP total length, or L2 with --account-l2 */
 	uint64_t first_us[2], last_dir_us[2]; /* 0: no packet in that direction */
-	/* line 2 */
-	struct flow_tcp tcp[2];
-	/* line 3 */
-	uint8_t mac[2][6]; /* [d] = source MAC of endpoint d's packets as seen first */
-	uint8_t mac_peer[2][6]; /* [d] = destination MAC of endpoint d's packets */
-	uint16_t vlan_inner;
-	uint16_t port; /* capture source the first packet came from */
+	uint32_t ahead; /* flowtable's: ticks from the latest time to the clock at that packet */
+	uint32_t index;	    /* slot in the pool: names the flow across threads */
+	union {
+		struct flow_tcp tcp[2];
+		struct { /* of the first packet each way, if it is not TCP */
+			uint8_t icmp_type[2], icmp_code[2];
+		};
+	};
 	uint16_t len_min[2], len_max[2]; /* IP octets; 65535 at most */
 	uint8_t ttl_min[2], ttl_max[2];
-	uint8_t tos[2];	 /* of the first packet each way */
-	uint8_t icmp_type[2], icmp_code[2];
-	uint8_t end;	 /* enum flow_end */
-	uint8_t list;	 /* flowtable's: which list the flow is in */
+	uint8_t tos[2]; /* of the first packet each way */
+	uint8_t tcp_state[2]; /* enum flow_tcp_state */
+	uint8_t mac[2][6]; /* of each endpoint, as its packets, or those to it, have it */
+	uint16_t vlan_inner;
+	uint16_t port; /* capture source the first packet came from */
+	uint16_t tick;	   /* flowtable's: where it stands in its wheel */
 	uint8_t dpi_packets; /* payload packets nDPI saw */
-	bool detail_refused;
-	uint64_t serial; /* counts flows from the start: the same in every run of a file */
-	uint32_t index;	 /* slot in the pool: names the flow across threads */
-	uint32_t generation; /* of the slot: tells two flows of one slot apart */
-	uint32_t lru_prev, lru_next; /* flowtable's links, by slot */
-	uint32_t age_prev, age_next;
-	uint64_t lru_us; /* when it moved to its list's end */
-	uint64_t start_us; /* clock at the first packet since the last report, if AGED */
-	uint64_t ended_us; /* clock when it ended */
-	uint64_t mark_us;  /* time of the packet STAGE waits for an answer to */
-	/* latencies, µs; 0 = not measured */
-	uint32_t client_nw_us, server_nw_us; /* half round trips, from the handshake */
-	uint32_t appl_us; /* client's last request octet to server's first answer */
-	uint8_t stage;	  /* enum flow_stage */
-	bool aged;	  /* in the list of the active timeout */
+	uint8_t end : 3;   /* enum flow_end */
+	uint8_t list : 2;  /* flowtable's: which list the flow is in */
+	uint8_t stage : 3; /* enum flow_stage */
+	uint32_t serial;   /* counts flows from the start: the same in every run of a file;
+			      with INDEX tells two flows of one slot apart */
+	uint32_t client_nw_us, server_nw_us; /* half round trips, from the handshake; 0: not
+						measured, as for the next */
+	union {
+		uint64_t mark_us; /* time of the packet STAGE waits for an answer to */
+		uint32_t appl_us; /* client's last request octet to server's first answer,
+				     if FLOW_STAGE_DONE */
+	};
 	struct flow_detail *detail; /* owned, NULL: none */
 	struct flow_l7 *l7;	    /* owned, NULL: not classified */
-	void *dpi;		    /* nDPI's state while undecided; dpi.c's */
 };
+
+_Static_assert(sizeof(struct flow) == 232, "a million flows in 256 MB");
+
+/*
+ * One of zeros, but for INFO_LEN, with room for LEN bytes of INFO: what is behind its NUL is
+ * not there. And a copy of one. free() takes them back. NULL: no memory.
+ */
+struct flow_l7 *flow_l7_new(size_t len);
+struct flow_l7 *flow_l7_copy(const struct flow_l7 *);
+
+/* What is there of one. */
+static inline size_t
+flow_l7_size(const struct flow_l7 *l7)
+{
+	return offsetof(struct flow_l7, info) + l7->info_len + 1;
+}
 
 /* The client's direction: whose packets are the record's IN. 0 or 1. */
 static inline unsigned
@@ -168,6 +206,28 @@ flow_is_ip4(const struct flow *f)
 {
 	return f->key.ip_version == 4;
 }
+
+/* Its details if they are whole, NULL: none. */
+static inline struct flow_detail *
+flow_whole(const struct flow *f)
+{
+	return f->detail != NULL && f->detail->whole ? f->detail : NULL;
+}
+
+/* What there is of one. */
+static inline size_t
+flow_detail_size(const struct flow_detail *d)
+{
+	return d->whole ? sizeof(*d) : offsetof(struct flow_detail, tunnel);
+}
+
+/* What side D lost; zeros: nothing that is known of. */
+const struct flow_loss *flow_loss(const struct flow *, unsigned d);
+/* The MACs of D's packets, or what those of the other side say of them; NULL: unknown. */
+const uint8_t *flow_mac_src(const struct flow *, unsigned d);
+const uint8_t *flow_mac_dst(const struct flow *, unsigned d);
+/* From the client's last request octet to the server's first answer, µs; 0: unknown. */
+uint32_t flow_appl_us(const struct flow *);
 
 /* Times of the whole flow, µs. */
 uint64_t flow_first_us(const struct flow *);

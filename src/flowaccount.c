@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * flowaccount.c -- what a packet adds to its flow. The flow's first three cache lines
- * for every packet, the details only where somebody asked for them.
+ * flowaccount.c -- what a packet adds to its flow; to its details only where it has some.
  */
 #include "flowaccount.h"
 
@@ -166,6 +165,44 @@ detail_packet(struct flow *f, const struct packet *pkt, unsigned dir)
 	detail_second(d, pkt, dir);
 }
 
+/* Do both sides know each other by the MACs that F has, or will have? */
+static bool
+mac_fits(const struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	return !(f->flags & (uint32_t)FLOW_MAC_KNOWN << !dir) ||
+	    (memcmp(f->mac[dir], pkt->mac_src, 6) == 0 &&
+		memcmp(f->mac[!dir], pkt->mac_dst, 6) == 0);
+}
+
+static void
+flow_mac(struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	struct flow_detail *d = f->detail;
+
+	if (mac_fits(f, pkt, dir) && (d == NULL || !d->odd_mac)) {
+		memcpy(f->mac[dir], pkt->mac_src, 6);
+		memcpy(f->mac[!dir], pkt->mac_dst, 6);
+	} else if (d != NULL) {
+		if (!d->odd_mac) {
+			memcpy(d->mac[!dir][0], f->mac[!dir], 6);
+			memcpy(d->mac[!dir][1], f->mac[dir], 6);
+		}
+		d->odd_mac = true;
+		memcpy(d->mac[dir][0], pkt->mac_src, 6);
+		memcpy(d->mac[dir][1], pkt->mac_dst, 6);
+	}
+	f->flags |= (uint32_t)FLOW_MAC_KNOWN << dir;
+}
+
+bool
+flow_needs_detail(const struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	if (f->key.proto == 6 && flowtcp_is_odd(f, pkt, dir))
+		return true;
+	return f->packets[dir] == 0 && (pkt->flags & PACKET_HAS_MAC) &&
+	    !mac_fits(f, pkt, dir);
+}
+
 /* A record's first packet in a direction sets what all later ones only widen. */
 static void
 flow_first_packet(struct flow *f, const struct packet *pkt, unsigned dir, uint16_t len)
@@ -174,12 +211,12 @@ flow_first_packet(struct flow *f, const struct packet *pkt, unsigned dir, uint16
 	f->len_min[dir] = f->len_max[dir] = len;
 	f->ttl_min[dir] = f->ttl_max[dir] = pkt->ttl;
 	f->tos[dir] = pkt->tos;
-	f->icmp_type[dir] = pkt->icmp_type;
-	f->icmp_code[dir] = pkt->icmp_code;
-	if (pkt->flags & PACKET_HAS_MAC) {
-		memcpy(f->mac[dir], pkt->mac_src, 6);
-		memcpy(f->mac_peer[dir], pkt->mac_dst, 6);
+	if (f->key.proto != 6) {
+		f->icmp_type[dir] = pkt->icmp_type;
+		f->icmp_code[dir] = pkt->icmp_code;
 	}
+	if (pkt->flags & PACKET_HAS_MAC)
+		flow_mac(f, pkt, dir);
 }
 
 void
@@ -187,7 +224,7 @@ flow_account(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t oc
 {
 	uint16_t len = pkt->octets > UINT16_MAX ? UINT16_MAX : (uint16_t)pkt->octets;
 
-	if (f->detail != NULL)
+	if (f->flags & FLOW_DETAIL_WHOLE)
 		detail_packet(f, pkt, dir);
 	if (f->key.proto == 6)
 		flowtcp_packet(f, pkt, dir);
@@ -208,6 +245,4 @@ flow_account(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t oc
 		f->ttl_min[dir] = pkt->ttl;
 	if (pkt->ttl > f->ttl_max[dir])
 		f->ttl_max[dir] = pkt->ttl;
-	if (pkt->ts_us > f->last_us)
-		f->last_us = pkt->ts_us;
 }

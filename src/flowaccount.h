@@ -8,6 +8,10 @@
 /* Add PKT, sent in direction DIR, to F; OCTETS is what it counts for. */
 void	 flow_account(struct flow *, const struct packet *, unsigned dir, uint32_t octets);
 
+/* Would PKT, not accounted yet, take details: segments out of order, or sent again, or MACs
+ * that are not those of the way back? */
+bool	 flow_needs_detail(const struct flow *, const struct packet *, unsigned dir);
+
 /*
  * Say who is the client of F, unless a SYN has said so already: the sender of the SYN,
  * else the side whose port is no service, or the higher one; where the ports say nothing

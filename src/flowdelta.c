@@ -8,13 +8,12 @@
 static bool
 delta_mac(struct flowdelta *d, const struct flow *f, unsigned end)
 {
-	static const uint8_t none[6];
-	const uint8_t *mac = f->mac[end];
+	const uint8_t *mac = flow_mac_src(f, end);
 
-	if (memcmp(mac, none, sizeof(none)) == 0)
-		mac = f->mac_peer[!end];
-	memcpy(d->mac[end], mac, sizeof(none));
-	return memcmp(mac, none, sizeof(none)) != 0;
+	if (mac == NULL)
+		return false;
+	memcpy(d->mac[end], mac, sizeof(d->mac[end]));
+	return true;
 }
 
 bool

@@ -4,13 +4,15 @@
  *
  *	hash	buckets of one cache line: 7 tags (upper half of the hash) with the slots
  *		they stand for, and how many flows that belong here had to go further
- *		(0: a miss ends here). At most 4/7 full on average: a look-up costs one
+ *		(0: a miss ends here). At most 5/7 full on average: a look-up costs one
  *		line, and the record's first line when a tag matches.
- *	lists	by time of last use: NEW (TCP SYN without an answer), IDLE (the rest),
- *		CLOSING (FIN both ways or RST); by time of start: AGE. Timeouts look at
- *		the heads only. A flow moves to its list's end at most each LRU_GRAIN,
- *		so that a busy flow does not touch its neighbours with every packet;
- *		the exact time is checked when a head is due and when a packet arrives.
+ *	wheels	of ticks, one for each of NEW (TCP SYN without an answer), IDLE (the
+ *		rest) and CLOSING (FIN both ways or RST). A flow is in the tick in which
+ *		it would time out had it done nothing more; a packet does not move it.
+ *		When the tick has passed it is looked at: it ends, or goes where it
+ *		belongs by then. So a flow costs a look per timeout, however busy it is,
+ *		and no packet touches a flow's neighbours. Timeouts are exact where a
+ *		packet could tell the difference: it checks its own flow's first.
  *	pool	max + spare records, untouched memory until first used; details in slabs.
  *		Links are slot numbers, half the size of pointers.
  */
@@ -22,110 +24,19 @@
 #include "flowaccount.h"
 #include "flowtcp.h"
 
-#define NIL	  UINT32_MAX
-#define LRU_GRAIN 250000 /* µs */
-#define NEVER	  UINT64_MAX
 #define FETCH_MIN 16384 /* flows alive from which on records are fetched ahead */
-
-/*
- * Lists
- */
-static inline uint32_t *
-link_prev(struct flow *f, enum list l)
-{
-	return l == LIST_AGE ? &f->age_prev : &f->lru_prev;
-}
-
-static inline uint32_t *
-link_next(struct flow *f, enum list l)
-{
-	return l == LIST_AGE ? &f->age_next : &f->lru_next;
-}
-
-static void
-list_append(struct flowtable *t, enum list l, struct flow *f)
-{
-	struct list_ends *e = &t->list[l];
-
-	*link_prev(f, l) = e->tail;
-	*link_next(f, l) = NIL;
-	if (e->tail != NIL)
-		*link_next(&t->pool[e->tail], l) = f->index;
-	else
-		e->head = f->index;
-	e->tail = f->index;
-	e->count++;
-}
-
-static void
-list_remove(struct flowtable *t, enum list l, struct flow *f)
-{
-	struct list_ends *e = &t->list[l];
-	uint32_t prev = *link_prev(f, l), next = *link_next(f, l);
-
-	if (prev != NIL)
-		*link_next(&t->pool[prev], l) = next;
-	else
-		e->head = next;
-	if (next != NIL)
-		*link_prev(&t->pool[next], l) = prev;
-	else
-		e->tail = prev;
-	e->count--;
-}
-
-static inline struct flow *
-list_head(const struct flowtable *t, enum list l)
-{
-	return t->list[l].head == NIL ? NULL : &t->pool[t->list[l].head];
-}
-
-static inline uint64_t
-list_timeout(const struct flowtable *t, enum list l)
-{
-	return l == LIST_CLOSING ? t->opt.linger_us : t->opt.idle_us;
-}
-
-static inline void
-flowtable_due(struct flowtable *t, uint64_t us)
-{
-	if (us < t->due_us)
-		t->due_us = us;
-}
-
-/* Put F at the end of list L, where its state belongs. */
-static void
-flowtable_enlist(struct flowtable *t, struct flow *f, enum list l)
-{
-	if (f->list != LIST_NONE)
-		list_remove(t, f->list, f);
-	f->list = l;
-	f->lru_us = t->clock_us;
-	list_append(t, l, f);
-	flowtable_due(t, t->clock_us + list_timeout(t, l));
-}
-
-/* The active timeout's time starts with the first packet after a report. */
-static void
-flowtable_start_age(struct flowtable *t, struct flow *f)
-{
-	f->start_us = t->clock_us;
-	f->aged = true;
-	list_append(t, LIST_AGE, f);
-	flowtable_due(t, t->clock_us + t->opt.active_us);
-}
-
-static void
-flowtable_stop_age(struct flowtable *t, struct flow *f)
-{
-	if (f->aged)
-		list_remove(t, LIST_AGE, f);
-	f->aged = false;
-}
 
 /*
  * Hash
  */
+static inline uint64_t
+key_hash(const struct flowtable *t, const struct flowkey *key)
+{
+	uint64_t hash = flowkey_hash(key, t->opt.seed);
+
+	return t->opt.fold == 0 ? hash : hash % t->opt.fold;
+}
+
 static inline uint32_t
 hash_tag(uint64_t hash)
 {
@@ -155,9 +66,9 @@ hash_find(const struct flowtable *t, const struct flowkey *key, uint64_t hash)
 }
 
 static void
-hash_insert(struct flowtable *t, struct flow *f)
+hash_insert(struct flowtable *t, const struct flow *f, uint64_t hash)
 {
-	uint32_t b = (uint32_t)f->hash & t->mask;
+	uint32_t b = (uint32_t)hash & t->mask;
 	struct bucket *bk;
 	unsigned i;
 
@@ -167,14 +78,14 @@ hash_insert(struct flowtable *t, struct flow *f)
 	}
 	i = (unsigned)__builtin_ctz(~(unsigned)bk->used);
 	bk->used |= (uint8_t)(1U << i);
-	bk->tag[i] = hash_tag(f->hash);
+	bk->tag[i] = hash_tag(hash);
 	bk->slot[i] = f->index;
 }
 
 static void
 hash_remove(struct flowtable *t, const struct flow *f)
 {
-	uint32_t b = (uint32_t)f->hash & t->mask;
+	uint32_t b = (uint32_t)key_hash(t, &f->key) & t->mask;
 
 	for (;;) {
 		struct bucket *bk = &t->buckets[b];
@@ -212,6 +123,11 @@ flowtable_count_end(struct flowtable *t, enum flow_end reason)
 static void
 flowtable_send(struct flowtable *t, struct flow *f, enum flow_end reason)
 {
+	unsigned d;
+
+	for (d = 0; d < 2; d++)
+		if (f->packets[d] == 0)
+			f->last_dir_us[d] = 0;
 	f->end = reason;
 	f->ended_us = t->clock_us;
 	t->away++;
@@ -222,9 +138,8 @@ flowtable_send(struct flowtable *t, struct flow *f, enum flow_end reason)
 static void
 flowtable_end(struct flowtable *t, struct flow *f, enum flow_end reason)
 {
-	list_remove(t, f->list, f);
+	wheel_remove(t, f);
 	f->list = LIST_NONE;
-	flowtable_stop_age(t, f);
 	hash_remove(t, f);
 	t->alive--;
 	if (t->plugins.close != NULL)
@@ -248,16 +163,17 @@ flowtable_restart(struct flow *f)
 	memset(f->packets, 0, sizeof(f->packets));
 	memset(f->octets, 0, sizeof(f->octets));
 	memset(f->first_us, 0, sizeof(f->first_us));
-	memset(f->last_dir_us, 0, sizeof(f->last_dir_us));
+	/* the last times stay until there are others: the idle timeout goes by them */
 	memset(f->len_min, 0, sizeof(f->len_min));
 	memset(f->len_max, 0, sizeof(f->len_max));
 	memset(f->ttl_min, 0, sizeof(f->ttl_min));
 	memset(f->ttl_max, 0, sizeof(f->ttl_max));
 	for (d = 0; d < 2; d++) {
+		if (f->key.proto != 6)
+			continue;
 		f->tcp[d].flags = 0;
-		f->tcp[d].retrans = f->tcp[d].ooorder = f->tcp[d].retrans_bytes = 0;
 		f->tcp[d].win_min = f->tcp[d].win_max = 0;
-		f->tcp[d].windowed = false;
+		f->tcp_state[d] &= (uint8_t)~FLOW_TCP_WINDOWED;
 	}
 	f->flags |= FLOW_RESTARTED;
 }
@@ -267,29 +183,20 @@ static void
 flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 {
 	struct flow *copy = pool_take(t);
-	uint32_t index, generation;
+	uint32_t index;
 
-	flowtable_stop_age(t, f);
-	if (copy == NULL) { /* no record: the next packet starts a new period, nothing is
-			       lost but the cut */
-		flowtable_start_age(t, f);
-		return;
-	}
+	if (copy == NULL)
+		return; /* no record: it goes on, and is looked at again */
 	t->call.finish(t->call.arg, f);
 	index = copy->index;
-	generation = copy->generation;
 	memcpy(copy, f, sizeof(*copy));
 	copy->index = index;
-	copy->generation = generation;
-	copy->dpi = NULL;
 	copy->list = LIST_NONE;
-	if (f->l7 != NULL) {
-		copy->l7 = malloc(sizeof(*copy->l7));
-		if (copy->l7 != NULL)
-			*copy->l7 = *f->l7;
-	}
+	if (f->l7 != NULL)
+		copy->l7 = flow_l7_copy(f->l7);
 	copy->flags |= FLOW_CUT;
 	f->detail = NULL; /* COPY has it now */
+	f->flags &= ~(uint32_t)FLOW_DETAIL_WHOLE;
 	detail_restart(t, f, copy->detail);
 	flowtable_restart(f);
 	if (t->plugins.cut != NULL)
@@ -306,6 +213,42 @@ flowtable_cut(struct flowtable *t, struct flow *f)
 /*
  * Timeouts
  */
+static inline uint64_t
+list_timeout(const struct flowtable *t, unsigned l)
+{
+	return l == LIST_CLOSING ? t->opt.linger_us : t->opt.idle_us;
+}
+
+/*
+ * The clock at the latest packet of F: that packet's own time, or the tick, where packets
+ * come in another order than that of their times.
+ */
+static inline uint64_t
+flow_used_us(const struct flow *f)
+{
+	uint64_t a = f->last_dir_us[0], b = f->last_dir_us[1], last = a > b ? a : b;
+
+	return f->ahead == 0 ? last : (wheel_tick(last) + f->ahead) << TICK_SHIFT;
+}
+
+/* F is used now. */
+static inline void
+flow_use(const struct flowtable *t, struct flow *f)
+{
+	uint64_t a = f->last_dir_us[0], b = f->last_dir_us[1];
+	uint64_t ahead = t->tick - wheel_tick(a > b ? a : b);
+
+	f->ahead = ahead > UINT32_MAX ? UINT32_MAX : (uint32_t)ahead;
+}
+
+/* Is there anything to report, and when did it begin? */
+static inline uint64_t
+flow_start_us(const struct flow *f)
+{
+	uint64_t a = f->first_us[0], b = f->first_us[1];
+
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
 
 /*
  * Why F, silent for its timeout, ends. Had the clock moved in smaller steps, the active
@@ -315,88 +258,84 @@ flowtable_cut(struct flowtable *t, struct flow *f)
 static enum flow_end
 silent_reason(const struct flowtable *t, const struct flow *f)
 {
+	uint64_t start = flow_start_us(f);
+
 	if (f->list == LIST_CLOSING)
 		return FLOW_END_DETECTED;
-	if (f->aged &&
-	    f->start_us + t->opt.active_us <= f->last_us + list_timeout(t, f->list))
+	if (start != 0 &&
+	    start + t->opt.active_us <= flow_used_us(f) + list_timeout(t, f->list))
 		return FLOW_END_ACTIVE;
 	return FLOW_END_IDLE;
 }
 
-/* End what is due at the head of list L. Returns when its next flow is due. */
-static uint64_t
-sweep_list(struct flowtable *t, enum list l, unsigned *budget)
+/* When F ends by silence. */
+static inline uint64_t
+flowtable_idle_due(const struct flowtable *t, const struct flow *f)
 {
-	uint64_t timeout = list_timeout(t, l), due;
-	struct flow *f;
-
-	while ((f = list_head(t, l)) != NULL) {
-		due = f->lru_us + timeout;
-		if (t->clock_us <= due)
-			return due;
-		if (*budget == 0)
-			return t->clock_us;
-		/* used since it was last moved, less than LRU_GRAIN ago: those behind
-		   it wait as long */
-		if (f->last_us > f->lru_us && t->clock_us <= f->last_us + timeout)
-			return f->last_us + timeout;
-		(*budget)--;
-		flowtable_end(t, f, silent_reason(t, f));
-	}
-	return NEVER;
+	return flow_used_us(f) + list_timeout(t, f->list);
 }
 
-/* The reason for which F, without a packet until NOW_US, is over; NONE: it may go on. */
+/* The reason for which F, without a packet until now, is over; NONE: it may go on. */
 static enum flow_end
-flowtable_silent(const struct flowtable *t, const struct flow *f, uint64_t now_us)
+flowtable_silent(const struct flowtable *t, const struct flow *f)
 {
-	uint64_t timeout = list_timeout(t, f->list);
-
-	if (now_us <= f->last_us + timeout || t->clock_us <= f->lru_us + timeout)
+	if (t->clock_us <= flowtable_idle_due(t, f))
 		return FLOW_END_NONE;
 	return silent_reason(t, f);
 }
 
-static uint64_t
-sweep_age(struct flowtable *t, unsigned *budget)
+/* The active timeout's time starts with the first packet after a report. */
+static inline bool
+flowtable_aged(const struct flowtable *t, const struct flow *f)
 {
-	enum flow_end over;
-	struct flow *f;
+	uint64_t start = flow_start_us(f);
 
-	while ((f = list_head(t, LIST_AGE)) != NULL) {
-		if (t->clock_us < f->start_us + t->opt.active_us)
-			return f->start_us + t->opt.active_us;
-		if (*budget == 0)
-			return t->clock_us;
-		(*budget)--;
-		/* it may stand in its list behind one that was used a little later */
-		over = flowtable_silent(t, f, t->clock_us);
-		/* nor does one that is closed live on, whoever still sends */
-		if (f->list == LIST_CLOSING)
-			over = FLOW_END_DETECTED;
-		if (over != FLOW_END_NONE)
-			flowtable_end(t, f, over);
-		else
-			flowtable_report(t, f, FLOW_END_ACTIVE);
+	return start != 0 && t->clock_us >= start + t->opt.active_us;
+}
+
+/* When F must be looked at: when it ends by silence, or for its age. */
+static inline uint64_t
+flowtable_look_due(const struct flowtable *t, const struct flow *f)
+{
+	uint64_t due = flowtable_idle_due(t, f), start = flow_start_us(f);
+
+	if (start != 0 && start + t->opt.active_us < due)
+		due = start + t->opt.active_us;
+	return due;
+}
+
+/* The time for which F stood in its tick has passed, or so it seemed. */
+static void
+flowtable_look(struct flowtable *t, struct flow *f)
+{
+	enum flow_end over = flowtable_silent(t, f);
+
+	/* nor does one that is closed live on, whoever still sends */
+	if (over == FLOW_END_NONE && f->list == LIST_CLOSING && flowtable_aged(t, f))
+		over = FLOW_END_DETECTED;
+	if (over != FLOW_END_NONE) {
+		flowtable_end(t, f, over);
+		return;
 	}
-	return NEVER;
+	if (flowtable_aged(t, f))
+		flowtable_report(t, f, FLOW_END_ACTIVE);
+	wheel_move(t, f, flowtable_look_due(t, f));
 }
 
 static void
 flowtable_sweep(struct flowtable *t)
 {
-	unsigned budget = t->opt.sweep ? t->opt.sweep : UINT32_MAX;
-	uint64_t next = NEVER, due;
-	unsigned l;
+	unsigned budget = t->opt.sweep ? t->opt.sweep : UINT32_MAX, l;
+	struct flow *f;
 
-	t->due_us = NEVER;
-	/* idle before active: a flow that fell silent ends as idle */
+	t->passed = true;
 	for (l = LIST_NEW; l <= LIST_CLOSING; l++)
-		if ((due = sweep_list(t, l, &budget)) < next)
-			next = due;
-	if ((due = sweep_age(t, &budget)) < next)
-		next = due;
-	flowtable_due(t, next);
+		while ((f = wheel_passed(t, l)) != NULL) {
+			if (budget-- == 0)
+				return;
+			flowtable_look(t, f);
+		}
+	t->passed = false;
 }
 
 void
@@ -404,24 +343,47 @@ flowtable_expire(struct flowtable *t, uint64_t now_us)
 {
 	if (now_us > t->clock_us)
 		t->clock_us = now_us;
-	if (t->clock_us >= t->due_us)
-		flowtable_sweep(t);
+	if (wheel_tick(t->clock_us) > t->tick)
+		wheel_turn(t, wheel_tick(t->clock_us));
+	else if (!t->passed)
+		return;
+	flowtable_sweep(t);
+}
+
+/*
+ * The flow of list L that was silent for longest, as far as a tick tells. On the way
+ * those that were used meanwhile go where they belong: no packet makes one of them pass
+ * here twice.
+ */
+static struct flow *
+flowtable_oldest(struct flowtable *t, enum list l)
+{
+	struct flow *f;
+	uint64_t due, tick;
+
+	while ((f = wheel_first(t, l, &tick)) != NULL) {
+		due = flowtable_idle_due(t, f);
+		if (wheel_place(t, due) <= tick)
+			return f;
+		wheel_move(t, f, due);
+	}
+	return NULL;
 }
 
 /* No room: the flow that is missed least leaves. */
 static void
 flowtable_evict(struct flowtable *t)
 {
-	struct flow *f = list_head(t, LIST_CLOSING);
+	struct flow *f = flowtable_oldest(t, LIST_CLOSING);
 
 	/* a flood of SYNs must not push out connections that exist; a few new ones must
 	   not be pushed out by them */
-	if (f == NULL && t->list[LIST_NEW].count > t->opt.max / 16)
-		f = list_head(t, LIST_NEW);
+	if (f == NULL && t->wheel[LIST_NEW].count > t->opt.max / 16)
+		f = flowtable_oldest(t, LIST_NEW);
 	if (f == NULL)
-		f = list_head(t, LIST_IDLE);
+		f = flowtable_oldest(t, LIST_IDLE);
 	if (f == NULL)
-		f = list_head(t, LIST_NEW);
+		f = flowtable_oldest(t, LIST_NEW);
 	if (f != NULL)
 		flowtable_end(t, f, FLOW_END_LACK);
 }
@@ -430,12 +392,12 @@ void
 flowtable_flush(struct flowtable *t, enum flow_end reason)
 {
 	struct flow *f;
+	uint64_t tick;
 	unsigned l;
 
 	for (l = LIST_NEW; l <= LIST_CLOSING; l++)
-		while ((f = list_head(t, l)) != NULL)
+		while ((f = wheel_first(t, l, &tick)) != NULL)
 			flowtable_end(t, f, reason);
-	t->due_us = NEVER;
 }
 
 /*
@@ -455,21 +417,22 @@ flowtable_make(struct flowtable *t, const struct packet *pkt,
 	if (f == NULL)
 		return NULL;
 	f->key = *key;
-	f->hash = hash;
 	f->port = pkt->port;
 	f->vlan_inner = pkt->vlan_inner;
 	f->tcp[0].wscale = f->tcp[1].wscale = 0xff;
 	f->flags |= dir ? FLOW_FIRST_IS_1 : 0;
 	flow_choose_client(f, pkt, dir, t->opt.no_swap);
-	f->serial = t->serial;
+	f->serial = (uint32_t)t->serial;
 	t->serial += t->opt.serial_step;
-	hash_insert(t, f);
+	hash_insert(t, f, hash);
 	t->alive++;
 	counter_inc(t->counters, COUNTER_FLOWS);
 	counter_max(t->counters, COUNTER_FLOWS_MAX, t->alive);
-	flowtable_enlist(t, f,
-	    tcp && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? LIST_NEW
-								     : LIST_IDLE);
+	f->last_dir_us[dir] = pkt->ts_us; /* as if it were accounted */
+	flow_use(t, f);
+	f->list = tcp && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? LIST_NEW
+									   : LIST_IDLE;
+	wheel_insert(t, f, flowtable_look_due(t, f));
 	return f;
 }
 
@@ -478,28 +441,45 @@ static enum flow_end
 flowtable_over(const struct flowtable *t, const struct flow *f, const struct packet *pkt,
     unsigned dir)
 {
-	enum flow_end over = flowtable_silent(t, f, pkt->ts_us);
+	enum flow_end over = flowtable_silent(t, f);
 
 	if (over == FLOW_END_NONE && f->key.proto == 6 && flowtcp_reopens(f, pkt, dir))
 		over = FLOW_END_DETECTED;
 	return over;
 }
 
-/* Move F to where its state and time of last use belong. */
-static void
-flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir)
+/* F was used: note when, and what it is by now. FIRST: of a record. */
+static inline void
+flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir, bool first)
 {
 	enum list l = f->list;
 
+	flow_use(t, f);
 	if (f->flags & FLOW_CLOSING)
 		l = LIST_CLOSING;
 	else if (l == LIST_NEW &&
 	    (f->packets[!dir] > 0 || (f->tcp[dir].flags & TCP_ACK)))
 		l = LIST_IDLE;
-	if (l != f->list || t->clock_us > f->lru_us + LRU_GRAIN)
-		flowtable_enlist(t, f, l);
-	if (!f->aged)
-		flowtable_start_age(t, f);
+	/* a short active timeout begins only now */
+	if (l == f->list && !(first && t->opt.active_us < t->opt.idle_us))
+		return;
+	wheel_remove(t, f);
+	f->list = l;
+	wheel_insert(t, f, flowtable_look_due(t, f));
+}
+
+/* Details, where PKT takes some. */
+static inline void
+flowtable_details(struct flowtable *t, struct flow *f, const struct packet *pkt,
+    unsigned dir)
+{
+	bool whole = t->opt.statistics || pkt->ntunnels > 0 || pkt->nmpls > 0;
+
+	if (f->flags & FLOW_DETAIL_REFUSED)
+		return;
+	if (whole ? !(f->flags & FLOW_DETAIL_WHOLE)
+		  : f->detail == NULL && flow_needs_detail(f, pkt, dir))
+		detail_take(t, f, whole);
 }
 
 struct flow *
@@ -507,7 +487,7 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
     const struct flowkey *key, uint64_t hash, unsigned dir)
 {
 	uint32_t octets = t->opt.account_l2 ? pkt->wirelen : pkt->octets;
-	bool tcp = key->proto == 6;
+	bool tcp = key->proto == 6, first;
 	struct flow *f;
 	enum flow_end over;
 
@@ -517,6 +497,14 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 		flowtable_end(t, f, over);
 		f = NULL;
 	}
+	if (f != NULL && flowtable_aged(t, f)) {
+		/* the wheel may be late by a tick */
+		if (f->list == LIST_CLOSING) {
+			flowtable_end(t, f, FLOW_END_DETECTED);
+			f = NULL;
+		} else
+			flowtable_report(t, f, FLOW_END_ACTIVE);
+	}
 	if (f == NULL) {
 		f = flowtable_make(t, pkt, key, hash, dir);
 		if (f == NULL)
@@ -525,13 +513,12 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 		flow_choose_client(f, pkt, dir, t->opt.no_swap);
 	if (t->plugins.packet != NULL && !(f->flags & FLOW_PLUGIN_DONE))
 		t->plugins.packet(t->plugins.arg, f, pkt, dir);
-	if (f->detail == NULL && !f->detail_refused &&
-	    (t->opt.statistics || pkt->ntunnels > 0 || pkt->nmpls > 0))
-		detail_take(t, f);
+	first = f->packets[0] + f->packets[1] == 0;
+	flowtable_details(t, f, pkt, dir);
 	flow_account(f, pkt, dir, octets);
 	counter_inc(t->counters, COUNTER_FLOW_PACKETS);
 	counter_add(t->counters, COUNTER_FLOW_BYTES, octets);
-	flowtable_touch(t, f, dir);
+	flowtable_touch(t, f, dir, first);
 	return f;
 }
 
@@ -541,7 +528,7 @@ flowtable_prepare(const struct flowtable *t, const struct packet *pkt,
 {
 	unsigned dir = flowkey_make(key, pkt, t->opt.parts);
 
-	*hash = flowkey_hash(key, t->opt.seed);
+	*hash = key_hash(t, key);
 	__builtin_prefetch(&t->buckets[(uint32_t)*hash & t->mask], 1);
 	return dir;
 }
@@ -561,6 +548,7 @@ flowtable_fetch(const struct flowtable *t, uint64_t hash)
 
 			for (line = 0; line < sizeof(struct flow); line += 64)
 				__builtin_prefetch(f + line, 1);
+			__builtin_prefetch(f + sizeof(struct flow) - 1, 1);
 			return;
 		}
 }
@@ -568,5 +556,5 @@ flowtable_fetch(const struct flowtable *t, uint64_t hash)
 struct flow *
 flowtable_find(const struct flowtable *t, const struct flowkey *key)
 {
-	return hash_find(t, key, flowkey_hash(key, t->opt.seed));
+	return hash_find(t, key, key_hash(t, key));
 }

@@ -19,6 +19,7 @@ struct flowtable_options {
 	uint32_t details; /* struct flow_detail at most */
 	uint64_t serial_first, serial_step; /* numbers of its flows */
 	uint64_t seed;	/* of the hash */
+	uint32_t fold;	/* hashes are taken modulo this, for tests of collisions; 0: not */
 	uint64_t idle_us, active_us;
 	uint64_t linger_us; /* after FIN both ways or RST */
 	unsigned parts; /* FLOWKEY_ */

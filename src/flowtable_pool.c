@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define NIL	    UINT32_MAX
 #define DETAIL_SLAB 64
 
 /*
@@ -19,81 +18,116 @@ struct flow *
 pool_take(struct flowtable *t)
 {
 	struct flow *f;
-	uint32_t index, generation;
+	uint32_t index;
 
 	while (t->free_head == NIL && t->touched == t->slots)
 		if (!t->call.wait(t->call.arg))
 			return NULL;
 	if (t->free_head != NIL) {
 		f = &t->pool[t->free_head];
-		t->free_head = f->lru_next;
+		t->free_head = f->next;
 	} else {
 		f = &t->pool[t->touched];
 		f->index = t->touched++;
 	}
 	index = f->index;
-	generation = f->generation + 1;
 	memset(f, 0, sizeof(*f));
 	f->index = index;
-	f->generation = generation;
 	f->list = LIST_NONE;
 	return f;
 }
 
-static struct flow_detail *
-detail_get(struct flowtable *t)
+/* The two kinds of details differ in how much of the struct there is. */
+static size_t
+detail_size(bool whole)
 {
+	return whole ? sizeof(struct flow_detail) : DETAIL_SHORT;
+}
+
+static bool
+detail_slab(struct flowtable *t, struct details *p, bool whole)
+{
+	size_t size = detail_size(whole), i, n;
+	uint8_t *slab;
+
+	if (p->nslabs == t->max_slabs)
+		return false;
+	slab = calloc(DETAIL_SLAB, size);
+	if (slab == NULL)
+		return false;
+	n = t->opt.details - p->nslabs * DETAIL_SLAB; /* the last one has fewer */
+	p->slab[p->nslabs++] = slab;
+	for (i = 0; i < DETAIL_SLAB && i < n; i++) {
+		struct flow_detail *d = (void *)(slab + i * size);
+
+		d->next_free = p->free;
+		p->free = d;
+	}
+	return true;
+}
+
+static struct flow_detail *
+detail_get(struct flowtable *t, bool whole)
+{
+	struct details *p = &t->details[whole];
 	struct flow_detail *d;
-	unsigned i, n;
 
-	if (t->detail_free == NULL && t->nslabs < t->max_slabs) {
-		struct flow_detail *slab = calloc(DETAIL_SLAB, sizeof(*slab));
-
-		if (slab == NULL)
-			return NULL;
-		n = t->opt.details - t->nslabs * DETAIL_SLAB; /* the last one has fewer */
-		t->slab[t->nslabs++] = slab;
-		for (i = 0; i < DETAIL_SLAB && i < n; i++) {
-			slab[i].next_free = t->detail_free;
-			t->detail_free = &slab[i];
-		}
-	}
-	d = t->detail_free;
-	if (d != NULL) {
-		t->detail_free = d->next_free;
-		memset(d, 0, sizeof(*d));
-	}
+	if (p->free == NULL && !detail_slab(t, p, whole))
+		return NULL;
+	d = p->free;
+	p->free = d->next_free;
+	memset(d, 0, detail_size(whole));
+	d->whole = whole;
 	return d;
 }
 
 static void
-detail_put(struct flowtable *t, struct flow *f)
+detail_put(struct flowtable *t, struct flow_detail *d)
 {
-	if (f->detail == NULL)
+	if (d == NULL)
 		return;
-	f->detail->next_free = t->detail_free;
-	t->detail_free = f->detail;
-	f->detail = NULL;
+	d->next_free = t->details[d->whole].free;
+	t->details[d->whole].free = d;
 }
 
 void
-detail_take(struct flowtable *t, struct flow *f)
+detail_take(struct flowtable *t, struct flow *f, bool whole)
 {
-	f->detail = detail_get(t);
-	if (f->detail == NULL) {
-		f->detail_refused = true;
+	struct flow_detail *d = detail_get(t, whole);
+
+	if (d == NULL) {
+		f->flags |= FLOW_DETAIL_REFUSED;
 		counter_inc(t->counters, COUNTER_DETAIL_FULL);
+		return;
 	}
+	if (f->detail != NULL) { /* from short to whole */
+		memcpy(d, f->detail, DETAIL_SHORT);
+		d->whole = whole;
+		detail_put(t, f->detail);
+	}
+	f->detail = d;
+	f->flags |= whole ? FLOW_DETAIL_WHOLE : 0;
 }
 
 /* The new record's details: what belongs to the connection stays, counts start at 0. */
 void
 detail_restart(struct flowtable *t, struct flow *f, const struct flow_detail *old)
 {
+	unsigned d;
+
 	if (old == NULL)
 		return;
-	detail_take(t, f);
+	detail_take(t, f, old->whole);
 	if (f->detail == NULL)
+		return;
+	memcpy(f->detail->mac, old->mac, sizeof(old->mac));
+	f->detail->odd_mac = old->odd_mac;
+	for (d = 0; d < 2; d++) {
+		f->detail->loss[d] = old->loss[d];
+		f->detail->loss[d].retrans = f->detail->loss[d].ooorder = 0;
+		f->detail->loss[d].retrans_bytes = 0;
+	}
+	if (!old->whole)
 		return;
 	f->detail->tunnel = old->tunnel;
 	f->detail->has_tunnel = old->has_tunnel;
@@ -104,11 +138,12 @@ detail_restart(struct flowtable *t, struct flow *f, const struct flow_detail *ol
 void
 flowtable_put(struct flowtable *t, struct flow *f)
 {
-	detail_put(t, f);
+	detail_put(t, f->detail);
+	f->detail = NULL;
 	free(f->l7);
 	f->l7 = NULL;
 	f->end = FLOW_END_NONE;
-	f->lru_next = t->free_head;
+	f->next = t->free_head;
 	t->free_head = f->index;
 	t->away--;
 }
@@ -131,28 +166,31 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 		t->opt.linger_us = t->opt.idle_us;
 	t->call = *call;
 	t->counters = counters;
-	while ((uint64_t)buckets * 4 < opt->max)
+	while ((uint64_t)buckets * 5 < opt->max)
 		buckets <<= 1;
 	t->mask = buckets - 1;
 	t->slots = opt->max + opt->spare;
 	t->free_head = NIL;
-	t->due_us = UINT64_MAX;
 	t->serial = opt->serial_first;
 	for (l = 0; l < LISTS; l++)
-		t->list[l].head = t->list[l].tail = NIL;
+		wheel_init(&t->wheel[l]);
 	t->max_slabs = (opt->details + DETAIL_SLAB - 1) / DETAIL_SLAB;
-	t->slab = calloc(t->max_slabs + 1, sizeof(*t->slab));
-	if (posix_memalign((void **)&t->buckets, 64, buckets * sizeof(*t->buckets)) != 0)
+	for (l = 0; l < 2; l++)
+		t->details[l].slab = calloc(t->max_slabs + 1, sizeof(void *));
+	if (posix_memalign((void **)&t->buckets, 2u << 20, buckets * sizeof(*t->buckets)) != 0)
 		t->buckets = NULL;
 	/* pages of zeros, taken only when a record is first used */
 	t->pool = mmap(NULL, t->slots * sizeof(*t->pool), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->pool == MAP_FAILED)
 		t->pool = NULL;
-	if (t->slab == NULL || t->buckets == NULL || t->pool == NULL) {
+	else
+		madvise(t->pool, t->slots * sizeof(*t->pool), MADV_HUGEPAGE);
+	if (t->details[0].slab == NULL || t->details[1].slab == NULL || t->buckets == NULL || t->pool == NULL) {
 		flowtable_free(t);
 		return NULL;
 	}
+	madvise(t->buckets, buckets * sizeof(*t->buckets), MADV_HUGEPAGE);
 	memset(t->buckets, 0, buckets * sizeof(*t->buckets));
 	return t;
 }
@@ -166,15 +204,17 @@ flowtable_set_plugins(struct flowtable *t, const struct flowtable_plugins *plugi
 void
 flowtable_free(struct flowtable *t)
 {
-	uint32_t i;
+	uint32_t i, l;
 
 	if (t == NULL)
 		return;
 	for (i = 0; i < t->touched; i++)
 		free(t->pool[i].l7);
-	for (i = 0; i < t->nslabs; i++)
-		free(t->slab[i]);
-	free(t->slab);
+	for (l = 0; l < 2; l++) {
+		for (i = 0; i < t->details[l].nslabs; i++)
+			free(t->details[l].slab[i]);
+		free(t->details[l].slab);
+	}
 	free(t->buckets);
 	if (t->pool != NULL)
 		munmap(t->pool, t->slots * sizeof(*t->pool));

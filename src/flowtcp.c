@@ -23,60 +23,91 @@ seq_before(uint32_t a, uint32_t b)
 }
 
 static void
-flowtcp_late(const struct flow *f, struct flow_tcp *t, const struct packet *pkt,
-    uint32_t end)
+flowtcp_late(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t end)
 {
 	/* both sides' halves, twice: there and back */
 	uint64_t rtt = 2 * ((uint64_t)f->client_nw_us + f->server_nw_us);
 	uint64_t limit = rtt > REORDER_US ? rtt : REORDER_US;
-	bool in_hole = t->holed && !seq_before(pkt->seq, t->hole[0]) &&
-	    seq_before(pkt->seq, t->hole[1]);
+	struct flow_loss *l = f->detail != NULL ? &f->detail->loss[dir] : NULL;
+	const struct flow_tcp *t = &f->tcp[dir];
+	bool in_hole = l != NULL && l->holed && !seq_before(pkt->seq, l->hole[0]) &&
+	    seq_before(pkt->seq, l->hole[1]);
 	uint32_t known = t->next_seq - pkt->seq;
 
 	if (pkt->payload_wire <= 1 && !(pkt->tcp_flags & (TCP_SYN | TCP_FIN)) &&
 	    end == t->next_seq)
 		return; /* keep-alive */
+	if (l == NULL)
+		return; /* there was no memory for it: counted */
 	/* from when the hole was left: a sender may go on sending while it resends */
-	if (in_hole && pkt->ts_us <= t->hole_us + limit)
-		t->ooorder++;
+	if (in_hole && pkt->ts_us <= l->hole_us + limit)
+		l->ooorder++;
 	else {
-		t->retrans++;
-		t->retrans_bytes += pkt->payload_wire < known ? pkt->payload_wire : known;
+		l->retrans++;
+		l->retrans_bytes += pkt->payload_wire < known ? pkt->payload_wire : known;
 	}
 	if (!in_hole)
 		return;
-	if (pkt->seq == t->hole[0])
-		t->hole[0] = end;
+	if (pkt->seq == l->hole[0])
+		l->hole[0] = end;
 	else
-		t->hole[1] = pkt->seq;
-	if (!seq_before(t->hole[0], t->hole[1]))
-		t->holed = false;
+		l->hole[1] = pkt->seq;
+	if (!seq_before(l->hole[0], l->hole[1]))
+		l->holed = false;
+}
+
+/* PKT leaves a hole before it. */
+static void
+flowtcp_hole(struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	struct flow_loss *l;
+
+	if (f->detail == NULL)
+		return;
+	l = &f->detail->loss[dir];
+	l->holed = true;
+	l->hole[0] = f->tcp[dir].next_seq;
+	l->hole[1] = pkt->seq;
+	l->hole_us = pkt->ts_us;
+}
+
+/* Sequence numbers that PKT takes. */
+static uint32_t
+flowtcp_len(const struct packet *pkt)
+{
+	uint32_t len = pkt->payload_wire;
+
+	len += (pkt->tcp_flags & TCP_SYN) != 0;
+	len += (pkt->tcp_flags & TCP_FIN) != 0;
+	return pkt->tcp_flags & TCP_RST ? 0 : len;
+}
+
+bool
+flowtcp_is_odd(const struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	return (f->tcp_state[dir] & FLOW_TCP_VALID) && pkt->seq != f->tcp[dir].next_seq &&
+	    (pkt->flags & (PACKET_FRAG_LATER | PACKET_HAS_TCP)) == PACKET_HAS_TCP &&
+	    flowtcp_len(pkt) > 0;
 }
 
 static void
 flowtcp_sequence(struct flow *f, const struct packet *pkt, unsigned dir)
 {
 	struct flow_tcp *t = &f->tcp[dir];
-	uint32_t len = pkt->payload_wire, end;
+	uint32_t len = flowtcp_len(pkt), end = pkt->seq + len;
 
-	len += (pkt->tcp_flags & TCP_SYN) != 0;
-	len += (pkt->tcp_flags & TCP_FIN) != 0;
-	if (len == 0 || (pkt->tcp_flags & TCP_RST))
+	if (len == 0)
 		return;
-	end = pkt->seq + len;
-	if (!t->valid) {
-		t->valid = true;
+	if (!(f->tcp_state[dir] & FLOW_TCP_VALID)) {
+		f->tcp_state[dir] |= FLOW_TCP_VALID;
 		t->next_seq = end;
 	} else if (pkt->seq == t->next_seq)
 		t->next_seq = end;
 	else if (seq_before(t->next_seq, pkt->seq)) {
-		t->holed = true;
-		t->hole[0] = t->next_seq;
-		t->hole[1] = pkt->seq;
-		t->hole_us = pkt->ts_us;
+		flowtcp_hole(f, pkt, dir);
 		t->next_seq = end;
 	} else {
-		flowtcp_late(f, t, pkt, end);
+		flowtcp_late(f, pkt, dir, end);
 		if (seq_before(t->next_seq, end))
 			t->next_seq = end;
 	}
@@ -86,24 +117,27 @@ void
 flowtcp_packet(struct flow *f, const struct packet *pkt, unsigned dir)
 {
 	struct flow_tcp *t = &f->tcp[dir];
+	uint8_t *state = &f->tcp_state[dir];
 
 	if (pkt->flags & PACKET_FRAG_LATER)
 		return;
 	t->flags |= pkt->tcp_flags;
-	t->fin |= (pkt->tcp_flags & TCP_FIN) != 0;
-	if (pkt->tcp_flags & TCP_RST || (f->tcp[0].fin && f->tcp[1].fin))
+	if (pkt->tcp_flags & TCP_FIN)
+		*state |= FLOW_TCP_FIN;
+	if (pkt->tcp_flags & TCP_RST ||
+	    (f->tcp_state[0] & f->tcp_state[1] & FLOW_TCP_FIN))
 		f->flags |= FLOW_CLOSING;
 	if (!(pkt->flags & PACKET_HAS_TCP))
 		return;
 	if (!(pkt->tcp_flags & TCP_RST)) {
-		if (!t->windowed || pkt->window < t->win_min)
+		if (!(*state & FLOW_TCP_WINDOWED) || pkt->window < t->win_min)
 			t->win_min = pkt->window;
-		t->windowed = true;
+		*state |= FLOW_TCP_WINDOWED;
 		if (pkt->window > t->win_max)
 			t->win_max = pkt->window;
 	}
 	if (pkt->tcp_flags & TCP_SYN) {
-		t->syn = true;
+		*state |= FLOW_TCP_SYN;
 		t->isn = pkt->seq;
 		t->mss = pkt->mss;
 		t->wscale = pkt->wscale;
@@ -120,7 +154,7 @@ flowtcp_reopens(const struct flow *f, const struct packet *pkt, unsigned dir)
 	    (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return false;
 	/* the same SYN again is late, not new */
-	return !t->syn || t->isn != pkt->seq;
+	return !(f->tcp_state[dir] & FLOW_TCP_SYN) || t->isn != pkt->seq;
 }
 
 /* Microseconds from the mark, 0 if time went backwards, saturated. */

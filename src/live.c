@@ -49,7 +49,6 @@ live_post_new(struct live *l, const struct flow *f)
 	copy = *f;
 	copy.detail = NULL;
 	copy.l7 = NULL;
-	copy.dpi = NULL;
 	return post_put(&l->post, &head, &copy);
 }
 
@@ -64,7 +63,7 @@ live_ended(struct live *l, const struct flow *f)
 	if (l->told == NULL || !(f->flags & FLOW_CUT) || !(f->flags & FLOW_TOLD))
 		return;
 	original = flowtable_find(l->s.table, &f->key);
-	if (original == NULL || original->serial != f->serial)
+	if (original == NULL)
 		return;
 	l->told[f->index] = l->told[original->index];
 	memset(&l->told[original->index], 0, sizeof(*l->told));
@@ -249,15 +248,14 @@ live_find(const struct live *l, struct worker_find *q)
 	if (f == NULL)
 		return;
 	q->flow.flow = *f;
-	q->flow.flow.dpi = NULL;
 	live_fields(l, f, q);
 	if (f->detail != NULL) {
-		q->flow.detail = *f->detail;
+		memcpy(&q->flow.detail, f->detail, flow_detail_size(f->detail));
 		q->flow.detail.next_free = NULL;
 		q->flow.flow.detail = &q->flow.detail;
 	}
 	if (f->l7 != NULL) {
-		q->flow.l7 = *f->l7;
+		memcpy(&q->flow.l7, f->l7, flow_l7_size(f->l7));
 		q->flow.flow.l7 = &q->flow.l7;
 	}
 }

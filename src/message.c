@@ -277,6 +277,7 @@ bool
 message_record(struct message *m, uint16_t id, const struct layout *l,
     const struct record *r)
 {
+	uint64_t last_us;
 	uint8_t *p;
 
 	if (l->has_varlen) {
@@ -289,8 +290,9 @@ message_record(struct message *m, uint16_t id, const struct layout *l,
 		put_record(p, l, r);
 	}
 	m->flows++;
-	if (r->flow->last_us > m->latest_us)
-		m->latest_us = r->flow->last_us;
+	last_us = flow_last_us(r->flow);
+	if (last_us > m->latest_us)
+		m->latest_us = last_us;
 	return true;
 }
 

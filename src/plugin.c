@@ -564,4 +564,8 @@ const struct mc_host plugin_host = {
 	.wanted = plugin_event_wanted,
 	.publish = plugin_event_publish,
 	.user = plugin_user,
+	.flow_is = plugin_flow_is,
+	.field_add = plugin_cloud_field,
+	.top_add = plugin_cloud_top,
+	.add = plugin_cloud_add,
 };

@@ -17,6 +17,7 @@
 
 #include "config.h"
 #include "counter.h"
+#include "dpi.h"
 #include "flowtable.h"
 #include "packet.h"
 
@@ -109,6 +110,9 @@ void	 plugin_flows_packet(struct plugin_flows *, struct flow *, const struct pac
 	     unsigned dir);
 void	 plugin_flows_close(struct plugin_flows *, struct flow *);
 void	 plugin_flows_cut(struct plugin_flows *, struct flow *, struct flow *copy);
+
+/* What a plugin has said F is, by the packet it was just shown. NULL: nothing. */
+const struct dpi_claim *plugin_flows_claim(struct plugin_flows *, const struct flow *);
 
 /* F is home, or was dropped; before flowtable_put(). */
 void	 plugin_flows_home(struct plugin_flows *, struct flow *);

@@ -86,6 +86,27 @@ control_key(const struct mc_cloud *c, int tree, const void *id, size_t len)
 	return cloud_key(cloud, n, id, len);
 }
 
+int
+plugin_cloud_field(const struct mc_setup *setup, int tree, const char *name)
+{
+	(void)setup; (void)tree; (void)name;
+	return 0;
+}
+
+int
+plugin_cloud_top(const struct mc_setup *setup, int tree, const char *metric)
+{
+	(void)setup; (void)tree; (void)metric;
+	return 0;
+}
+
+void
+plugin_cloud_add(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
+    const struct mc_add *adds, unsigned n, uint64_t top, uint64_t ts_us)
+{
+	(void)c; (void)tree; (void)id; (void)idlen; (void)adds; (void)n; (void)top; (void)ts_us;
+}
+
 void
 plugin_cloud_incr(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
     const char *field, int64_t n)

@@ -51,6 +51,8 @@ struct plugin_flows {
 	struct pool links, reorders, segments;
 	struct link **at; /* by slot; owned */
 	struct link *current; /* whose function is running */
+	const struct flow *claimed; /* whose CLAIM is, NULL: nobody's */
+	struct dpi_claim claim;
 	struct link *wheel[WHEEL];
 	uint64_t tick; /* the last that was run */
 	uint32_t timers;
@@ -372,7 +374,7 @@ link_open(struct plugin_flows *p, struct link *l)
 		return false;
 	}
 	for (i = 0; i < 2; i++)
-		if (f->tcp[i].syn)
+		if (f->tcp_state[i] & FLOW_TCP_SYN)
 			reorder_began(l->reorder, i, f->tcp[i].isn);
 	return true;
 }
@@ -455,8 +457,9 @@ match_stream(struct plugin_flows *p, struct flow *f, const struct packet *pkt,
     unsigned dir)
 {
 	const struct flow_tcp *t = &f->tcp[dir];
-	bool syn = t->syn || (pkt->tcp_flags & TCP_SYN);
-	bool early = t->syn && !(pkt->tcp_flags & TCP_SYN) && pkt->seq != t->isn + 1;
+	bool begun = f->tcp_state[dir] & FLOW_TCP_SYN;
+	bool syn = begun || (pkt->tcp_flags & TCP_SYN);
+	bool early = begun && !(pkt->tcp_flags & TCP_SYN) && pkt->seq != t->isn + 1;
 	enum mc_match found = MC_MATCH_LATER;
 	struct mc_packet m;
 	struct link *l;
@@ -500,6 +503,7 @@ plugin_flows_packet(struct plugin_flows *p, struct flow *f, const struct packet 
 {
 	struct link *l = link_of(p, f);
 
+	p->claimed = NULL;
 	if (l == NULL)
 		flow_match(p, f, pkt, dir);
 	else if (l->plugin != PLUGIN_NONE)
@@ -673,6 +677,50 @@ plugin_flow_timer(const struct mc_flow *flow, uint64_t at_us)
 	struct plugin_flows *p = ((struct plugin_context *)flow->handle)->flows;
 
 	timer_set(p, p->current, at_us);
+}
+
+/* The characters that nDPI, too, takes as they are. */
+static bool
+is_host(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (!(name[i] >= 'a' && name[i] <= 'z') &&
+		    !(name[i] >= '0' && name[i] <= '9') && name[i] != '-' &&
+		    name[i] != '_' && name[i] != '.')
+			return false;
+	return len > 0 && len < DPI_CLAIM_NAME;
+}
+
+void
+plugin_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size_t len)
+{
+	static const uint8_t kinds[MC_L7_MAX] = {[MC_L7_DNS] = DPI_CLAIM_DNS,
+		[MC_L7_HTTP] = DPI_CLAIM_HTTP};
+	struct plugin_context *x = flow->handle;
+	struct plugin_flows *p = x->flows;
+
+	if ((unsigned)l7 >= MC_L7_MAX) {
+		plugin_breach(x);
+		return;
+	}
+	if (p->current == NULL || (p->current->flow->flags & FLOW_DPI_DONE) ||
+	    !is_host(name, len))
+		return;
+	p->claimed = p->current->flow;
+	p->claim.kind = kinds[l7];
+	p->claim.len = (uint8_t)len;
+	memcpy(p->claim.name, name, len);
+}
+
+const struct dpi_claim *
+plugin_flows_claim(struct plugin_flows *p, const struct flow *f)
+{
+	bool is = p->claimed == f;
+
+	p->claimed = NULL;
+	return is ? &p->claim : NULL;
 }
 
 /*

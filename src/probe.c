@@ -207,6 +207,7 @@ probe_make_worker(struct probe *p, struct capture **sources, struct capture *fil
 		.seed = p->seed,
 		.statistics = p->template->need & FIELD_NEED_STATISTICS,
 		.dpi = probe_wants_dpi(p),
+		.dpi_whole = p->template->need & FIELD_NEED_DPI_WHOLE,
 		.cloud = config_has_cloud(p->config),
 		.plugins = p->plugins,
 		.cloud_interval_us = (uint64_t)p->config->cloud_interval_s * 1000000,

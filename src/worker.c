@@ -223,6 +223,18 @@ worker_tell_new(struct worker *w, const struct flow *f)
 	w->put = true;
 }
 
+/* What a plugin has read in PKT may be enough. */
+static void
+worker_classify(struct worker *w, struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	const struct dpi_claim *claim = NULL;
+
+	if (w->claims)
+		claim = plugin_flows_claim(w->plugins, f);
+	if (claim == NULL || !dpi_claim(w->dpi, f, pkt, dir, claim))
+		dpi_packet(w->dpi, f, pkt, dir);
+}
+
 static void
 worker_packet(struct worker *w, const struct packet *pkt, const struct flowkey *key,
     uint64_t hash, unsigned dir)
@@ -237,7 +249,7 @@ worker_packet(struct worker *w, const struct packet *pkt, const struct flowkey *
 	if (w->live.touched != NULL)
 		live_touch(&w->live, f);
 	if (w->dpi != NULL && pkt->payload_len > 0 && !(f->flags & FLOW_DPI_DONE))
-		dpi_packet(w->dpi, f, pkt, dir);
+		worker_classify(w, f, pkt, dir);
 	if (live_wants_new(&w->live, f))
 		worker_tell_new(w, f);
 	/* monitoring programs run after the flow update (here) and after a plugin's event */
@@ -689,6 +701,7 @@ worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t er
 		snprintf(err, errlen, "nDPI cannot be initialised");
 		return -1;
 	}
+	w->claims = w->plugins != NULL && w->dpi != NULL && !s->dpi_whole;
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct worker {
 	struct trace *trace;  /* owned; the only worker of a file */
 	struct flowtable *table; /* owned */
 	struct dpi *dpi;	 /* owned; NULL: not wanted */
+	bool claims;		      /* plugins may name flows for nDPI */
 	struct plugin_flows *plugins; /* owned; NULL: none runs */
 	struct plugin_splitter *splitter; /* owned; NULL: no sub-flows, or the dealer's */
 	struct live live;

@@ -512,7 +512,7 @@ rig_flow(struct rig *r, unsigned n)
 	f->octets[0] = 100 * n;
 	f->octets[1] = 200 * n;
 	f->first_us[0] = f->first_us[1] = 1700000000000000ULL;
-	f->last_dir_us[0] = f->last_dir_us[1] = f->last_us = 1700000001000000ULL;
+	f->last_dir_us[0] = f->last_dir_us[1] = 1700000001000000ULL;
 	f->tcp[0].flags = 0x12;
 	return a;
 }

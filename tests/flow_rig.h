@@ -19,7 +19,7 @@
 #define IDLE   (30 * SECOND)
 #define ACTIVE (120 * SECOND)
 #define LINGER (5 * SECOND)
-#define GRAIN  250000 /* how late a sweep may be */
+#define GRAIN  262144 /* how late a sweep may be: a tick */
 #define KEPT   4096
 #define ACK    TCP_ACK
 

@@ -49,6 +49,8 @@ struct rig_flow {
 	enum mc_match match;
 	bool done, open;
 	unsigned splits;
+	enum mc_l7 is_l7; /* what the plugin said it is, with a name; IS "": nothing */
+	char is[256];
 };
 
 struct rig_text {
@@ -84,6 +86,9 @@ struct rig {
 		uint32_t ttl_s;
 	} trees[RIG_TREES];
 	unsigned ntrees;
+	const char *known[RIG_TREE_0 + RIG_TREES][MC_FIELDS_KNOWN]; /* fields, by number */
+	unsigned nknown[RIG_TREE_0 + RIG_TREES];
+	const char *top[RIG_TREES]; /* metrics */
 	uint64_t counters[RIG_COUNTERS];
 	struct rig_item *items;
 	struct rig_report *reports, **last_report;
@@ -576,6 +581,64 @@ rig_count(void *handle, unsigned counter, uint64_t n)
 	r->counters[counter] += n;
 }
 
+static inline void
+rig_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size_t len)
+{
+	struct rig_flow *f = flow->handle;
+
+	RIG_CHECK(l7 < MC_L7_MAX && !f->rig->control_turn && len < sizeof(f->is));
+	f->is_l7 = l7;
+	memcpy(f->is, name, len);
+	f->is[len] = '\0';
+}
+
+static inline int
+rig_field_add(const struct mc_setup *s, int tree, const char *name)
+{
+	struct rig *r = s->handle;
+
+	RIG_CHECK(s->control && tree >= 0 && tree < RIG_TREE_0 + RIG_TREES);
+	RIG_CHECK(rig_key_type(r, tree) == MC_KEY_HASH);
+	RIG_CHECK(r->nknown[tree] < MC_FIELDS_KNOWN);
+	r->known[tree][r->nknown[tree]] = name;
+	return (int)r->nknown[tree]++;
+}
+
+static inline int
+rig_top_add(const struct mc_setup *s, int tree, const char *metric)
+{
+	struct rig *r = s->handle;
+
+	RIG_CHECK(s->control && tree >= RIG_TREE_0 && r->top[tree - RIG_TREE_0] == NULL);
+	r->top[tree - RIG_TREE_0] = metric;
+	return 0;
+}
+
+static inline void
+rig_add(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
+    const struct mc_add *adds, unsigned n, uint64_t top, uint64_t ts_us)
+{
+	struct rig *r = rig_of(c);
+	char metric[64];
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		RIG_CHECK(adds[i].field < r->nknown[tree]);
+		if (adds[i].kind == MC_ADD_MAX)
+			rig_max(c, tree, id, idlen, r->known[tree][adds[i].field],
+			    adds[i].n);
+		else
+			rig_incr(c, tree, id, idlen, r->known[tree][adds[i].field],
+			    (int64_t)adds[i].n);
+	}
+	if (top == 0)
+		return;
+	RIG_CHECK(tree >= RIG_TREE_0 && r->top[tree - RIG_TREE_0] != NULL);
+	i = (unsigned)snprintf(metric, sizeof(metric), "%s.%" PRIu64,
+	    r->top[tree - RIG_TREE_0], ts_us / 60000000);
+	rig_zincr(c, MC_TREE_TOP, metric, i, id, idlen, top);
+}
+
 static const struct mc_host rig_host = {
     .abi = MC_PLUGIN_ABI,
     .size = sizeof(struct mc_host),
@@ -593,6 +656,10 @@ static const struct mc_host rig_host = {
     .wanted = rig_wanted,
     .publish = rig_publish,
     .user = rig_tell_user,
+    .flow_is = rig_flow_is,
+    .field_add = rig_field_add,
+    .top_add = rig_top_add,
+    .add = rig_add,
 };
 
 static inline struct mc_cloud

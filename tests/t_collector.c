@@ -120,7 +120,7 @@ put_flow(struct export *e, uint64_t packets)
 	f.key.port[0] = 1000;
 	f.packets[0] = packets;
 	f.octets[0] = 100;
-	f.first_us[0] = f.last_dir_us[0] = f.last_us = START;
+	f.first_us[0] = f.last_dir_us[0] = START;
 	export_flow(e, &f);
 }
 

@@ -119,9 +119,10 @@ make_flow(struct flow *f, unsigned i, uint64_t now_us)
 	f->octets[0] = 300;
 	f->octets[1] = 2000;
 	f->first_us[0] = f->first_us[1] = now_us - SECOND;
-	f->last_dir_us[0] = f->last_dir_us[1] = f->last_us = now_us;
+	f->last_dir_us[0] = f->last_dir_us[1] = now_us;
 	f->ended_us = now_us;
 	f->mac[0][5] = 1;
+	f->flags |= FLOW_MAC_KNOWN;
 }
 
 static void

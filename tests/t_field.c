@@ -402,15 +402,14 @@ fixture_new(unsigned version)
 	f->first_us[1] = T0;
 	f->first_us[0] = T0 + 1000;
 	f->last_dir_us[0] = T0 + 4001000;
-	f->last_dir_us[1] = f->last_us = T0 + 4002500;
+	f->last_dir_us[1] = T0 + 4002500;
 	f->tcp[0] = (struct flow_tcp){.flags = 0x12, .win_min = 100, .win_max = 200,
-	    .mss = 1460, .wscale = 7, .retrans = 3, .retrans_bytes = 300, .ooorder = 4};
+	    .mss = 1460, .wscale = 7};
 	f->tcp[1] = (struct flow_tcp){.flags = 0x0b, .win_min = 500, .win_max = 600,
-	    .mss = 1400, .wscale = 2, .retrans = 1, .retrans_bytes = 100, .ooorder = 2};
+	    .mss = 1400, .wscale = 2};
 	memcpy(f->mac[0], "\x02\0\0\0\0\x10", 6);
-	memcpy(f->mac_peer[0], "\x02\0\0\0\0\x11", 6);
 	memcpy(f->mac[1], "\x02\0\0\0\0\x11", 6);
-	memcpy(f->mac_peer[1], "\x02\0\0\0\0\x10", 6);
+	f->flags |= FLOW_MAC_KNOWN | FLOW_MAC_KNOWN << 1;
 	f->vlan_inner = 43;
 	f->port = 1;
 	f->len_min[0] = 52, f->len_max[0] = 1500;
@@ -422,6 +421,8 @@ fixture_new(unsigned version)
 	f->client_nw_us = 1500;
 	f->server_nw_us = 2500;
 	f->appl_us = 12345;
+	f->stage = FLOW_STAGE_DONE;
+	x->detail.whole = true;
 	x->r = (struct record){.flow = f, .ctx = &x->ctx, .dir = 1, .biflow = true};
 	return x;
 }
@@ -509,6 +510,11 @@ test_biflow(void **state)
 	check_uint(x, "DURATION_IN", 4002);
 	check_uint(x, "DURATION_OUT", 4000);
 	check_uint(x, "BIFLOW_DIRECTION", 1);
+	x->detail.loss[0] = (struct flow_loss){.retrans = 3, .retrans_bytes = 300,
+	    .ooorder = 4};
+	x->detail.loss[1] = (struct flow_loss){.retrans = 1, .retrans_bytes = 100,
+	    .ooorder = 2};
+	x->flow.detail = &x->detail;
 	check_uint(x, "RETRANSMITTED_IN_PKTS", 1);
 	check_uint(x, "RETRANSMITTED_OUT_BYTES", 300);
 	check_uint(x, "OOORDER_IN_PKTS", 2);
@@ -632,7 +638,7 @@ test_one_sided(void **state)
 	f->packets[0] = f->octets[0] = f->first_us[0] = f->last_dir_us[0] = 0;
 	f->len_min[0] = f->len_max[0] = 0;
 	f->ttl_min[0] = f->ttl_max[0] = 0;
-	memset(f->mac[0], 0, 12);
+	f->flags &= ~(uint32_t)FLOW_MAC_KNOWN;
 	check_uint(x, "OUT_PKTS", 0);
 	check_uint(x, "MIN_TTL", 63);
 	check_uint(x, "MIN_IP_PKT_LEN", 40);
@@ -640,10 +646,8 @@ test_one_sided(void **state)
 	check_absent(x, "DST_TOS");
 	check_absent(x, "TCP_WIN_MIN_OUT");
 	x->r.dir = 0; /* the silent side's MAC is where frames for it went */
-	memset(f->mac_peer, 0, 6);
 	check_bytes(x, "IN_SRC_MAC", "\x02\0\0\0\0\x10", 6);
 	memset(f->mac, 0, sizeof(f->mac));
-	memset(f->mac_peer, 0, sizeof(f->mac_peer));
 	check_absent(x, "IN_SRC_MAC");
 	f->client_nw_us = 0;
 	check_absent(x, "CLIENT_NW_LATENCY_MS");

@@ -136,11 +136,11 @@ make_flow(struct flow *f, struct flow_detail *d, uint8_t version)
 	d->tunnel.ip_version = version;
 	d->next_free = NULL;
 	f->detail = d;
+	d->whole = true;
 	f->l7 = NULL;
-	f->dpi = NULL;
 	memset(f->tcp, 0, sizeof(f->tcp));
 	f->tcp[0].flags = 0x1b;
-	f->tcp[0].windowed = true;
+	f->tcp_state[0] = FLOW_TCP_WINDOWED;
 	f->tcp[0].win_min = 5;
 	f->tcp[0].win_max = 50;
 }

@@ -154,6 +154,7 @@ test_name(void **state)
 static void
 test_macs(void **state)
 {
+	struct flow_detail odd = {.odd_mac = true};
 	struct flow f = a_flow();
 	struct flowdelta d;
 
@@ -163,15 +164,20 @@ test_macs(void **state)
 
 	/* only endpoint 1 was heard: it says where 0 is */
 	memcpy(f.mac[1], mac_b, 6);
-	memcpy(f.mac_peer[1], mac_a, 6);
+	memcpy(f.mac[0], mac_a, 6);
+	f.flags = FLOW_MAC_KNOWN << 1;
 	assert_true(flowdelta_make(&d, &f, NULL));
 	assert_int_equal(d.has_mac, 3);
 	assert_memory_equal(d.mac[0], mac_a, 6);
 	assert_memory_equal(d.mac[1], mac_b, 6);
 
 	/* what it sends with itself counts more */
-	memcpy(f.mac[0], "\2\0\0\0\0\14", 6);
-	memcpy(f.mac_peer[0], "\2\0\0\0\0\15", 6);
+	f.flags |= FLOW_MAC_KNOWN;
+	f.detail = &odd;
+	memcpy(odd.mac[0][0], "\2\0\0\0\0\14", 6);
+	memcpy(odd.mac[0][1], "\2\0\0\0\0\15", 6);
+	memcpy(odd.mac[1][0], mac_b, 6);
+	memcpy(odd.mac[1][1], mac_a, 6);
 	assert_true(flowdelta_make(&d, &f, NULL));
 	assert_int_equal(d.has_mac, 3);
 	assert_memory_equal(d.mac[0], "\2\0\0\0\0\14", 6);
@@ -179,7 +185,7 @@ test_macs(void **state)
 
 	/* one side without an address: loopback's zeros are none */
 	memset(f.mac, 0, sizeof(f.mac));
-	memset(f.mac_peer, 0, sizeof(f.mac_peer));
+	f.detail = NULL;
 	memcpy(f.mac[0], mac_a, 6);
 	assert_true(flowdelta_make(&d, &f, NULL));
 	assert_int_equal(d.has_mac, 1);

@@ -164,13 +164,13 @@ test_slots(void **state)
 {
 	struct rig r;
 	struct flow *f, *g;
-	uint32_t index, generation, i, seen = 0;
+	uint32_t index, serial, i, seen = 0;
 
 	(void)state;
 	rig_new(&r);
 	f = udp(&r, 1, 0, 0);
 	index = f->index;
-	generation = f->generation;
+	serial = f->serial;
 	assert_ptr_equal(flowtable_slot(r.t, index), f);
 	assert_null(flowtable_slot(r.t, 5));
 	assert_null(flowtable_slot(r.t, UINT32_MAX));
@@ -180,7 +180,7 @@ test_slots(void **state)
 	assert_null(flowtable_slot(r.t, index));
 	g = udp(&r, 2, 0, SECOND);
 	assert_int_equal(g->index, index);
-	assert_true(g->generation != generation);
+	assert_true(g->serial != serial);
 	assert_int_equal(g->end, FLOW_END_NONE);
 	for (i = 3; i < 50; i++)
 		udp(&r, i, 0, SECOND);
@@ -239,7 +239,7 @@ test_flush(void **state)
 	assert_int_equal(r.ngot, 4);
 	/* it goes on after it */
 	assert_int_equal(udp(&r, 4, 0, 1)->packets[0], 1);
-	flowtable_expire(r.t, START + IDLE + 3); /* the clock was at 2 */
+	flowtable_expire(r.t, START + IDLE + GRAIN + 3); /* the clock was at 2 */
 	assert_int_equal(r.ngot, 5);
 	rig_free(&r);
 }
@@ -387,8 +387,8 @@ test_account(void **state)
 	assert_int_equal(f->tos[0], 0xb8);
 	assert_int_equal(f->vlan_inner, 9);
 	assert_int_equal(f->port, 3);
-	assert_memory_equal(f->mac[0], "\1\2\3\4\5\6", 6);
-	assert_memory_equal(f->mac_peer[0], "\7\10\11\12\13\14", 6);
+	assert_memory_equal(flow_mac_src(f, 0), "\1\2\3\4\5\6", 6);
+	assert_memory_equal(flow_mac_dst(f, 0), "\7\10\11\12\13\14", 6);
 	assert_int_equal(flow_first_us(f), START);
 	assert_int_equal(flow_last_us(f), START + 5);
 	rig_free(&r);

@@ -23,6 +23,7 @@
 
 struct talk {
 	struct flow f;
+	struct flow_detail detail;
 	uint64_t now_us; /* since START */
 	uint32_t isn[2];
 };
@@ -36,6 +37,7 @@ talk_init(struct talk *t)
 	t->f.key.port[0] = 40000;
 	t->f.key.port[1] = 443;
 	t->f.tcp[0].wscale = t->f.tcp[1].wscale = 0xff;
+	t->f.detail = &t->detail;
 }
 
 static struct packet
@@ -78,9 +80,9 @@ static void
 expect_dir(const struct talk *t, unsigned dir, uint32_t retrans, uint32_t bytes,
     uint32_t ooorder)
 {
-	assert_int_equal(t->f.tcp[dir].retrans, retrans);
-	assert_int_equal(t->f.tcp[dir].retrans_bytes, bytes);
-	assert_int_equal(t->f.tcp[dir].ooorder, ooorder);
+	assert_int_equal(flow_loss(&t->f, dir)->retrans, retrans);
+	assert_int_equal(flow_loss(&t->f, dir)->retrans_bytes, bytes);
+	assert_int_equal(flow_loss(&t->f, dir)->ooorder, ooorder);
 }
 
 static void
@@ -126,7 +128,7 @@ test_retransmission(void **state)
 	expect_dir(&t, S, 0, 0, 0);
 	send_after(&t, 100, C, TCP_FIN | ACK, 2011, 0);
 	send_after(&t, 200000, C, TCP_FIN | ACK, 2011, 0);
-	assert_int_equal(t.f.tcp[C].retrans, 3);
+	assert_int_equal(flow_loss(&t.f, C)->retrans, 3);
 }
 
 /* Resent and new octets in one segment: what follows is in order. */
@@ -141,9 +143,9 @@ test_retransmission_coalesced(void **state)
 	send_after(&t, 100, C, PA, 1, 100);
 	send_after(&t, 300000, C, PA, 1, 300);
 	send_after(&t, 100, C, PA, 301, 100);
-	assert_int_equal(t.f.tcp[C].retrans, 1);
-	assert_int_equal(t.f.tcp[C].retrans_bytes, 100);
-	assert_int_equal(t.f.tcp[C].ooorder, 0);
+	assert_int_equal(flow_loss(&t.f, C)->retrans, 1);
+	assert_int_equal(flow_loss(&t.f, C)->retrans_bytes, 100);
+	assert_int_equal(flow_loss(&t.f, C)->ooorder, 0);
 }
 
 static void
@@ -156,8 +158,8 @@ test_syn_retransmission(void **state)
 	send_after(&t, 0, C, TCP_SYN, 0, 0);
 	send_after(&t, 1000000, C, TCP_SYN, 0, 0);
 	send_after(&t, 2000000, C, TCP_SYN, 0, 0);
-	assert_int_equal(t.f.tcp[C].retrans, 2);
-	assert_int_equal(t.f.tcp[C].retrans_bytes, 0); /* a SYN is no octet */
+	assert_int_equal(flow_loss(&t.f, C)->retrans, 2);
+	assert_int_equal(flow_loss(&t.f, C)->retrans_bytes, 0); /* a SYN is no octet */
 	send_after(&t, 30000, S, TCP_SYN | ACK, 0, 0);
 	send_after(&t, 4000, C, ACK, 1, 0);
 	/* from the SYN that was answered, not from the first */
@@ -212,15 +214,15 @@ test_holes(void **state)
 	send_after(&t, 100, C, PA, 1, 1000);
 	send_after(&t, 100, C, PA, 3001, 1000);
 	send_after(&t, 100, C, PA, 1001, 1000);
-	assert_true(t.f.tcp[C].holed);
+	assert_true(flow_loss(&t.f, C)->holed);
 	send_after(&t, 100, C, PA, 2001, 1000);
 	expect_dir(&t, C, 0, 0, 2);
-	assert_false(t.f.tcp[C].holed);
+	assert_false(flow_loss(&t.f, C)->holed);
 	send_after(&t, 100, C, PA, 6001, 1000);
 	send_after(&t, 100, C, PA, 5001, 1000);
 	send_after(&t, 100, C, PA, 4001, 1000);
 	expect_dir(&t, C, 0, 0, 4);
-	assert_false(t.f.tcp[C].holed);
+	assert_false(flow_loss(&t.f, C)->holed);
 	send_after(&t, 100, C, PA, 7001, 1000);
 	expect_dir(&t, C, 0, 0, 4);
 	/* holes of the other side are its own */
@@ -346,7 +348,7 @@ test_handshake_latency(void **state)
 	send_after(&t, 777, S, PA, 1, 100);
 	assert_int_equal(t.f.server_nw_us, 10000);
 	assert_int_equal(t.f.client_nw_us, 5000);
-	assert_int_equal(t.f.appl_us, 777);
+	assert_int_equal(flow_appl_us(&t.f), 777);
 }
 
 /* The third packet of the handshake was lost or carries the request already. */
@@ -363,7 +365,7 @@ test_handshake_with_data(void **state)
 	send_after(&t, 3000, S, PA, 1, 100);
 	assert_int_equal(t.f.server_nw_us, 10000);
 	assert_int_equal(t.f.client_nw_us, 5000);
-	assert_int_equal(t.f.appl_us, 3000);
+	assert_int_equal(flow_appl_us(&t.f), 3000);
 }
 
 static void
@@ -376,17 +378,17 @@ test_application_latency(void **state)
 	handshake(&t, 20000, 10000);
 	/* a greeting is no answer */
 	send_after(&t, 1000, S, PA, 1, 50);
-	assert_int_equal(t.f.appl_us, 0);
+	assert_int_equal(flow_appl_us(&t.f), 0);
 	/* from the last segment of the request to the first of the answer */
 	send_after(&t, 5000, C, ACK, 1, 1000);
 	send_after(&t, 5000, C, PA, 1001, 1000);
 	send_after(&t, 2000, S, ACK, 51, 0);
 	send_after(&t, 2000, S, ACK, 51, 1000);
-	assert_int_equal(t.f.appl_us, 4000);
+	assert_int_equal(flow_appl_us(&t.f), 4000);
 	/* the first exchange counts */
 	send_after(&t, 9000, C, PA, 2001, 10);
 	send_after(&t, 9000, S, PA, 1051, 10);
-	assert_int_equal(t.f.appl_us, 4000);
+	assert_int_equal(flow_appl_us(&t.f), 4000);
 }
 
 static void
@@ -406,7 +408,7 @@ test_application_latency_udp(void **state)
 	flow_account(&t.f, &p, C, p.octets);
 	p.ts_us += 1234;
 	flow_account(&t.f, &p, S, p.octets);
-	assert_int_equal(t.f.appl_us, 1234);
+	assert_int_equal(flow_appl_us(&t.f), 1234);
 	assert_int_equal(t.f.client_nw_us, 0);
 	assert_int_equal(t.f.tcp[C].flags, 0);
 }
@@ -429,7 +431,7 @@ test_mid_connection(void **state)
 	expect_dir(&t, S, 0, 0, 0);
 	assert_int_equal(t.f.client_nw_us, 0);
 	assert_int_equal(t.f.server_nw_us, 0);
-	assert_int_equal(t.f.appl_us, 100);
+	assert_int_equal(flow_appl_us(&t.f), 100);
 	assert_int_equal(flow_client(&t.f), C); /* by port */
 }
 
@@ -452,7 +454,7 @@ test_time_backwards(void **state)
 	send_after(&t, 0, S, PA, 1, 10);
 	assert_int_equal(t.f.client_nw_us, 0);
 	assert_int_equal(t.f.server_nw_us, 0);
-	assert_int_equal(t.f.appl_us, 0);
+	assert_int_equal(flow_appl_us(&t.f), 0);
 	assert_int_equal(flow_first_us(&t.f), START + 10000000 - 15000);
 	assert_int_equal(flow_last_us(&t.f), START + 10000000);
 }
@@ -467,7 +469,7 @@ test_latency_saturates(void **state)
 	handshake(&t, 20000, 10000);
 	send_after(&t, 0, C, PA, 1, 10);
 	send_after(&t, 5000000000ULL, S, PA, 1, 10); /* more than 2^32 µs */
-	assert_int_equal(t.f.appl_us, UINT32_MAX);
+	assert_int_equal(flow_appl_us(&t.f), UINT32_MAX);
 }
 
 static void
@@ -482,7 +484,7 @@ test_reset(void **state)
 	send_after(&t, 100, S, TCP_RST, 1, 0);
 	assert_true(t.f.flags & FLOW_CLOSING);
 	assert_int_equal(t.f.tcp[S].win_min, 1000); /* a RST's window says nothing */
-	assert_int_equal(t.f.tcp[S].retrans, 0);
+	assert_int_equal(flow_loss(&t.f, S)->retrans, 0);
 	/* RST, then others of the same side */
 	talk_init(&t);
 	send_after(&t, 100, S, TCP_RST, 1, 0);

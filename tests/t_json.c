@@ -459,6 +459,8 @@ flow_new(unsigned version)
 		memcpy(f->mac[e], "\x02\xab\0\0\x0f", 5);
 	}
 	f->appl_us = 2500;
+	f->stage = FLOW_STAGE_DONE;
+	f->flags |= FLOW_MAC_KNOWN | FLOW_MAC_KNOWN << 1;
 	f->end = FLOW_END_IDLE;
 	return f;
 }
@@ -568,8 +570,8 @@ fill_hostile(struct flow *f)
 	f->key.proto = 6;
 	f->detail = d;
 	f->l7 = l7;
-	f->dpi = NULL;
 	memset(d, 0xff, sizeof(*d));
+	d->odd_mac = d->whole = true;
 	d->iat[0].m2 = d->iat[1].m2 = 1e300;
 	d->tunnel.ip_version = 6;
 	memset(l7, 0xff, sizeof(*l7));

@@ -445,7 +445,6 @@ test_new(void **state)
 	assert_int_equal(live_init(&l, &(struct live_setup){.slots = 10}), 0);
 	f.packets[1] = 1;
 	f.l7 = &l7;
-	f.dpi = &l7;
 	assert_false(live_wants_new(&l, &f));
 	l.want_new = true;
 	assert_true(live_wants_new(&l, &f));
@@ -463,7 +462,6 @@ test_new(void **state)
 		assert_int_equal(head.len, sizeof(f));
 		assert_int_equal(got->serial, n);
 		assert_null(got->l7);
-		assert_null(got->dpi);
 		assert_null(got->detail);
 		assert_int_equal(got->packets[1], 1);
 	}
@@ -665,11 +663,9 @@ test_find(void **state)
 	f = udp(&r, 5, 1, 10);
 	f->l7 = calloc(1, sizeof(*f->l7));
 	f->l7->app = 77;
-	f->dpi = &r;
 	q.command.kind = WORKER_FIND;
 	q.key = f->key;
 	live_answer(&l, &q.command);
-	f->dpi = NULL;
 	f->packets[0] = 99;
 	f->l7->app = 1;
 	assert_true(q.found);
@@ -679,7 +675,6 @@ test_find(void **state)
 	assert_ptr_equal(q.flow.flow.detail, &q.flow.detail);
 	assert_int_equal(q.flow.l7.app, 77);
 	assert_int_equal(q.flow.detail.size_bin[0], 2);
-	assert_null(q.flow.flow.dpi);
 	assert_int_equal(counter_get(&r.counters, COUNTER_QUERIES), 1);
 	q.key.sub = 1;
 	live_answer(&l, &q.command);

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MC_PLUGIN_ABI  1
+#define MC_PLUGIN_ABI  2
 #define MC_REPORT_MAX  1024 /* bytes of a report */
 #define MC_FIELDS_MAX  4096 /* bytes of a record's fields */
 #define MC_STATE_MAX   65536 /* bytes of a flow's state */
@@ -144,6 +144,30 @@ enum mc_verdict {
 	MC_SPLIT,
 };
 
+/* What a flow may be said to be, by mc_flow_is(). */
+enum mc_l7 {
+	MC_L7_DNS,
+	MC_L7_HTTP,
+	MC_L7_MAX
+};
+
+/*
+ * Fields of hashes that a tree's keys often have: each has a place in them and is written
+ * by its number there. The text of NAME is the plugin's for as long as it is loaded.
+ */
+#define MC_FIELDS_KNOWN 16
+
+enum mc_add_kind {
+	MC_ADD,	    /* add N to the field */
+	MC_ADD_MAX, /* keep the largest */
+};
+
+struct mc_add {
+	uint8_t field; /* as mc_field_add() returned it for the tree */
+	uint8_t kind;  /* enum mc_add_kind */
+	uint64_t n;
+};
+
 /* A key tree: see cloud.h. PREFIX ends in a dot. TTL_S 0: persistent; UINT32_MAX: as
  * --volatile-ttl. */
 enum mc_key_type {
@@ -253,6 +277,13 @@ struct mc_host {
 	    unsigned dir, const struct mc_row *rows, unsigned nrows, const void *values);
 	void (*user)(const struct mc_cloud *, const char *name, const uint8_t addr[16],
 	    unsigned bits, uint64_t at_us, bool has);
+	/* worker side */
+	void (*flow_is)(const struct mc_flow *, enum mc_l7, const char *name, size_t len);
+	/* control side */
+	int (*field_add)(const struct mc_setup *, int tree, const char *name);
+	int (*top_add)(const struct mc_setup *, int tree, const char *metric);
+	void (*add)(const struct mc_cloud *, int tree, const void *id, size_t idlen,
+	    const struct mc_add *, unsigned n, uint64_t top, uint64_t ts_us);
 };
 
 /*
@@ -270,6 +301,18 @@ static inline void
 mc_timer_set(const struct mc_flow *f, uint64_t at_us)
 {
 	f->host->timer_set(f, at_us);
+}
+
+/*
+ * From on_packet(): what came shows beyond doubt that this flow is L7, and the host asked
+ * for is NAME (LEN bytes; lower case letters, digits, - _ and dots; fewer than 79). The
+ * flow is then named by what is known of the name, without a look at its packets; said
+ * too late, or where more is wanted of the flow than a name, it changes nothing.
+ */
+static inline void
+mc_flow_is(const struct mc_flow *f, enum mc_l7 l7, const char *name, size_t len)
+{
+	f->host->flow_is(f, l7, name, len);
 }
 
 /* Add N to the plugin's COUNTERs row. */
@@ -341,6 +384,39 @@ mc_cloud_expire_after(const struct mc_cloud *c, int tree, const void *id, size_t
     uint32_t s, const void *value, size_t len)
 {
 	c->host->expire_after(c, tree, id, idlen, s, value, len);
+}
+
+/*
+ * In init(): the fields that keys of TREE often have, in the order in which they are
+ * shown; MC_FIELDS_KNOWN of a tree at most. Its number there for struct mc_add; -1: there
+ * are too many.
+ */
+static inline int
+mc_field_add(const struct mc_setup *s, int tree, const char *name)
+{
+	return s->host->field_add(s, tree, name);
+}
+
+/*
+ * In init(): count keys of the plugin's own TREE in the top list METRIC
+ * (top.<metric>.<minute>), by mc_cloud_add(). One of a tree. 0, or -1.
+ */
+static inline int
+mc_top_add(const struct mc_setup *s, int tree, const char *metric)
+{
+	return s->host->top_add(s, tree, metric);
+}
+
+/*
+ * All that happened to a key at once: N ADDS, and TOP in its tree's top list, in the minute
+ * of TS_US. The key is looked for once; this is the way for what comes often. Written in
+ * the order of calls, at the end of control's turn at the latest.
+ */
+static inline void
+mc_cloud_add(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
+    const struct mc_add *adds, unsigned n, uint64_t top, uint64_t ts_us)
+{
+	c->host->add(c, tree, id, idlen, adds, n, top, ts_us);
 }
 
 /* Does anybody want events of CHANNEL? Ask before composing one. */

@@ -81,9 +81,10 @@ is_method(const char *p, size_t len)
 static bool
 is_tchar(uint8_t c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-	       (c >= 'a' && c <= 'z') ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	/* a bit each: !#$%&'*+-. and digits; A-Z^_; `a-z|~ */
+	static const uint32_t tchars[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
+
+	return tchars[c >> 5] >> (c & 31) & 1;
 }
 
 static bool

@@ -405,7 +405,7 @@ reorder_packet(struct reorder *r, const struct reorder_sink *k, const struct pac
 	}
 	if ((p.wire > 0 || p.fin) && !side_accept(r, side, k, &p))
 		return false;
-	if (k->take == NULL)
+	if (k->take == NULL || (peer->head == NULL && r->side[side].head == NULL))
 		return true;
 	return side_settle(r, side, k, pkt->ts_us, 0) &&
 	    side_settle(r, !side, k, pkt->ts_us, 0);

@@ -194,13 +194,17 @@ run_packet(struct run *u, unsigned side, struct packet *p)
 	const struct reorder_side *s = &u->r.side[side];
 	struct reorder_sink k = run_sink(u);
 	struct reorder_side was = *s;
-	bool fresh, ok;
+	uint32_t again = p->seq - 1 + !!(p->tcp_flags & TCP_SYN);
+	bool fresh, ok, octets = p->payload_wire > 0 || (p->tcp_flags & TCP_FIN) != 0;
 
 	if (u->stopped)
 		return;
 	p->ts_us = u->now_us;
 	fresh = !s->synced;
-	if ((p->tcp_flags & TCP_SYN) && !(s->syn && s->isn == p->seq)) {
+	if (((p->tcp_flags & TCP_SYN) && !(s->syn && s->isn == p->seq) &&
+		(!s->synced || s->ended || octets)) ||
+	    (s->reopening && s->again == again && octets && !(p->tcp_flags & TCP_RST))) {
+		/* it begins anew */
 		map_reset(&u->map[side]);
 		fresh = true;
 		was.ended = false;

@@ -366,15 +366,38 @@ reorder_reset(struct reorder *r, const struct reorder_sink *k, const struct pack
 }
 
 static void
+side_begin(struct reorder *r, unsigned side, struct pool *pool, uint32_t isn)
+{
+	side_clear(&r->side[side], pool);
+	memset(&r->side[side], 0, sizeof(r->side[side]));
+	reorder_began(r, side, isn);
+}
+
+static void
 side_syn(struct reorder *r, unsigned side, struct pool *pool, uint32_t isn)
 {
 	struct reorder_side *s = &r->side[side];
 
 	if (s->syn && s->isn == isn)
 		return; /* the same again */
-	side_clear(s, pool);
-	memset(s, 0, sizeof(*s));
-	reorder_began(r, side, isn);
+	if (!s->synced || s->ended) {
+		side_begin(r, side, pool, isn);
+		return;
+	}
+	s->again = isn;
+	s->reopening = true;
+}
+
+/* P is the first since a SYN within the stream: which of the two does it belong to? */
+static void
+side_reopen(struct reorder *r, unsigned side, struct pool *pool, const struct piece *p)
+{
+	struct reorder_side *s = &r->side[side];
+
+	if (p->seq == s->again + 1)
+		side_begin(r, side, pool, s->again);
+	else if (p->seq == s->next)
+		s->reopening = false;
 }
 
 bool
@@ -403,8 +426,12 @@ reorder_packet(struct reorder *r, const struct reorder_sink *k, const struct pac
 		peer->acked = pkt->ack;
 		peer->has_ack = true;
 	}
-	if ((p.wire > 0 || p.fin) && !side_accept(r, side, k, &p))
-		return false;
+	if (p.wire > 0 || p.fin) {
+		if (r->side[side].reopening)
+			side_reopen(r, side, k->segments, &p);
+		if (!side_accept(r, side, k, &p))
+			return false;
+	}
 	if (k->take == NULL || (peer->head == NULL && r->side[side].head == NULL))
 		return true;
 	return side_settle(r, side, k, pkt->ts_us, 0) &&

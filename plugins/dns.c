@@ -521,13 +521,15 @@ fill_query(struct fields *x, uint16_t id, enum dns_question question, uint16_t q
 	}
 }
 
-/* The answer to it. */
+/* The answer to it, if M answers a question of QTYPE with this id. */
 static void
-fill_answer(struct fields *x, const struct dns_message *m)
+fill_answer(struct fields *x, const struct dns_message *m, uint16_t qtype)
 {
 	uint16_t n = m->count[DNS_ANSWERS];
 
 	if ((x->present >> FIELD_RCODE & 1) != 0 || x->id != m->id)
+		return;
+	if ((x->present >> FIELD_TYPE & 1) != 0 && x->qtype != qtype)
 		return;
 	x->present |= UINT64_C(1) << FIELD_RCODE;
 	x->rcode = m->rcode < UINT8_MAX ? (uint8_t)m->rcode : UINT8_MAX;
@@ -609,13 +611,13 @@ on_answer(struct context *c, struct state *s, struct fields *x, const struct mc_
 
 	if (q == NULL) {
 		fill_query(x, m->id, m->question, m->qtype, &m->qname, !dir);
-		fill_answer(x, m);
+		fill_answer(x, m, m->qtype);
 		mc_flow_count(f, COUNT_UNASKED, 1);
 		report(f, NULL, m, first_us, now_us, !dir);
 		return;
 	}
 	fill_query(x, q->id, q->question, q->qtype, &q->name, q->dir);
-	fill_answer(x, m);
+	fill_answer(x, m, q->qtype);
 	report(f, q, m, q->first_us, now_us, q->dir);
 	forget(c, s, link);
 	if (s->npending == 0)

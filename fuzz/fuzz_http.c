@@ -26,6 +26,11 @@ extern const struct mc_plugin mc_plugin_http;
 struct said {
 	uint64_t hash;
 	unsigned steps;
+	/* before the line at hand, if that began while the parser was lost: it says that
+	   such a line is none, or leaves it out */
+	bool trial;
+	uint64_t hash_before;
+	unsigned steps_before;
 };
 
 static void
@@ -40,6 +45,18 @@ note(struct said *s, const struct http_parser *h, enum http_step step)
 			s->hash = fuzz_hash(s->hash, &h->kind, 1);
 			s->hash = fuzz_hash(s->hash, h->piece + i, 1);
 		}
+		return;
+	}
+	if (step == HTTP_BEGIN) {
+		s->trial = h->lost;
+		s->hash_before = s->hash;
+		s->steps_before = s->steps;
+	} else if (step == HTTP_LINE) {
+		s->trial = false;
+	} else if (step == HTTP_NOT && s->trial) {
+		s->hash = s->hash_before;
+		s->steps = s->steps_before;
+		s->trial = false;
 		return;
 	}
 	s->steps++;

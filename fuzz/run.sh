@@ -11,7 +11,7 @@ set -eu
 : "${SRC:?is set by make fuzz: the absolute path}" "${SOURCES:?}"
 CLANG=${CLANG:-clang}
 TIME=${TIME:-60}
-TARGETS=${TARGETS:-decode engine capture template config records resp glob watch json dns http radius}
+TARGETS=${TARGETS:-decode engine capture template config records resp glob watch json dns http radius reorder}
 SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 FLAGS="-std=gnu11 -g -O1 -fno-omit-frame-pointer $SANITIZE ${CPPFLAGS-} ${CFLAGS-}"
 

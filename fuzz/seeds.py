@@ -464,10 +464,54 @@ def radius():
     yield 'other', packets((0, b'\x12\x34\1\0\0\1' + bytes(20)), (0, ask))
 
 
+def reorder():
+    """Ways of segments: see fuzz_reorder.c for the bytes."""
+    def ops(*o, base=0x10000000, pool=16, keep=0, cut=9):
+        return struct.pack('!IBB', base, pool | keep << 5, cut) + b''.join(o)
+
+    def head(side, what, skip=0):
+        return bytes((side | what << 1 | skip << 4,))
+
+    def seg(n=100, side=0, what=0, skip=0, fin=0, liar=0, ack=None, got=None, at=None):
+        v = n | fin << 15 | (got is not None) << 14 | liar << 13 | (ack is not None) << 12
+        place = b'' if at is None else struct.pack('!H', at)
+        return (head(side, what, skip) + struct.pack('!H', v) + place +
+                (b'' if ack is None else struct.pack('!H', ack)) +
+                (b'' if got is None else bytes((got,))))
+
+    def syn(side=0, n=0):
+        return seg(n, side, 4)
+
+    def at(place, n=100, **more):
+        return seg(n, what=1, at=place, **more)
+
+    both = syn() + syn(1)
+    yield 'in-order', ops(both, seg(), seg(200, 1), seg(fin=1), seg(1, 1, fin=1))
+    yield 'early', ops(both, at(100), at(300), at(200), at(0), at(400, fin=1))
+    yield 'wrap', ops(both, at(100), at(0), at(200, 900), seg(fin=1), base=0xffffff80)
+    yield 'liar', ops(both, at(50, 100), at(0, 200, liar=1), at(0, 300, liar=1), seg())
+    yield 'again', ops(both, at(0), at(0), at(50), at(99, 1), at(100, 1), seg())
+    yield 'acked', ops(both, at(200), seg(10, 1, ack=300), seg(), at(0, 200))
+    yield 'late', ops(both, at(200), head(0, 5, 14) + bytes(4), head(0, 7, 15), seg())
+    yield 'full', ops(both, *[at(100 + 200 * i) for i in range(10)], at(0), cut=0)
+    yield 'no-room', ops(both, *[at(100 + 200 * i) for i in range(4)], at(0), pool=2)
+    yield 'none', ops(both, at(100), at(0), at(100), pool=0)
+    yield 'large', ops(both, at(1000, 4095), at(0, 4095), seg(4095), cut=200)
+    yield 'start', ops(seg(), at(0, 10), seg(50, 1), seg())
+    yield 'snap', ops(both, seg(got=2), seg(got=0), at(300, got=3), at(200), at(300), seg())
+    yield 'fins', ops(both, at(200, 0, fin=1), at(200, 0, fin=1), at(100, fin=1), at(0), seg())
+    yield 'reset', ops(both, at(200), head(0, 5, 1) + struct.pack('!HH', 0, 0), seg())
+    yield 'syn-again', ops(syn(0, 50), syn(0, 50), at(200), seg(10, 0, 4, 3), seg())
+    yield 'kept', ops(both, at(100), at(0), seg(1, 1), head(0, 6), seg(), keep=1)
+    yield 'kept-full', ops(both, *[at(200 * i) for i in range(11)], head(0, 6), keep=1, cut=0)
+    yield 'far', ops(both, seg(what=3, n=9) + struct.pack('!I', 0x60000000), seg(), seg())
+    yield 'stop', ops(both, at(100), head(0, 7, 7), at(0), seg())
+
+
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
     for make in (decode, engine, records, template, config, capture, resp, dns, http, glob,
-                 watch, radius):
+                 watch, radius, reorder):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

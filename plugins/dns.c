@@ -202,8 +202,11 @@ struct context {
 	union pieces *pieces;
 	uint32_t queries_max, queries_made, queries_free;
 	uint32_t pieces_max, pieces_made, pieces_free;
-	/* control: trees */
+	/* control: trees; the zset of the minute that was told of last */
 	int domain, cache, server, client, qtype, rcode;
+	uint64_t minute;
+	char top[40];
+	size_t top_len;
 };
 
 /* What an event is made of. */
@@ -519,13 +522,15 @@ fill_query(struct fields *x, uint16_t id, enum dns_question question, uint16_t q
 	}
 }
 
-/* The answer to it. */
+/* The answer to it, if M answers a question of QTYPE with this id. */
 static void
-fill_answer(struct fields *x, const struct dns_message *m)
+fill_answer(struct fields *x, const struct dns_message *m, uint16_t qtype)
 {
 	uint16_t n = m->count[DNS_ANSWERS];
 
 	if ((x->present >> FIELD_RCODE & 1) != 0 || x->id != m->id)
+		return;
+	if ((x->present >> FIELD_TYPE & 1) != 0 && x->qtype != qtype)
 		return;
 	x->present |= UINT64_C(1) << FIELD_RCODE;
 	x->rcode = m->rcode < UINT8_MAX ? (uint8_t)m->rcode : UINT8_MAX;
@@ -607,13 +612,13 @@ on_answer(struct context *c, struct state *s, struct fields *x, const struct mc_
 
 	if (q == NULL) {
 		fill_query(x, m->id, m->question, m->qtype, &m->qname, !dir);
-		fill_answer(x, m);
+		fill_answer(x, m, m->qtype);
 		mc_flow_count(f, COUNT_UNASKED, 1);
 		report(f, NULL, m, first_us, now_us, !dir);
 		return;
 	}
 	fill_query(x, q->id, q->question, q->qtype, &q->name, q->dir);
-	fill_answer(x, m);
+	fill_answer(x, m, q->qtype);
 	report(f, q, m, q->first_us, now_us, q->dir);
 	forget(c, s, link);
 	if (s->npending == 0)
@@ -960,21 +965,35 @@ feed_hash(const struct mc_cloud *c, int tree, const char *id, size_t len,
 	}
 }
 
+/* A question about DOMAIN, for the list of the most asked of its minute. */
 static void
-feed_keys(const struct context *x, const struct mc_cloud *c, const struct report *r,
+feed_top(struct context *x, const struct mc_cloud *c, const struct report *r,
+    const char *domain, size_t domain_len)
+{
+	uint64_t minute = r->first_us / 60000000;
+
+	if (x->top_len == 0 || x->minute != minute) {
+		x->minute = minute;
+		x->top_len = (size_t)snprintf(
+		    x->top, sizeof(x->top), "dns.domain.%" PRIu64, minute);
+	}
+	mc_cloud_zincr(c, MC_TREE_TOP, x->top, x->top_len, domain, domain_len, 1);
+}
+
+static void
+feed_keys(struct context *x, const struct mc_cloud *c, const struct report *r,
     const char *domain, size_t domain_len)
 {
 	const uint8_t *client = c->key->addr[r->client],
 		      *server = c->key->addr[!r->client];
-	char text[ADDR_TEXT], name[DNS_MNEMONIC], top[40];
-	int n;
+	char text[ADDR_TEXT], name[DNS_MNEMONIC];
 
 	if (r->flags & REPORT_ASKED)
 		mc_cloud_incr(c, MC_TREE_IP, client, 16, "dns.queries", 1);
 	if (r->flags & REPORT_ANSWERED) {
-		mc_cloud_incr(c, MC_TREE_IP, server, 16, "dns.replies", 1);
 		if (r->rcode == DNS_NXDOMAIN)
 			mc_cloud_incr(c, MC_TREE_IP, client, 16, "dns.nxdomain", 1);
+		mc_cloud_incr(c, MC_TREE_IP, server, 16, "dns.replies", 1);
 		dns_rcode_name(name, r->rcode);
 		mc_cloud_incr(c, x->rcode, name, strlen(name), "queries", 1);
 	}
@@ -987,11 +1006,8 @@ feed_keys(const struct context *x, const struct mc_cloud *c, const struct report
 	if (domain_len == 0)
 		return;
 	feed_hash(c, x->domain, domain, domain_len, r);
-	if (r->flags & REPORT_ASKED) {
-		n = snprintf(top, sizeof(top), "dns.domain.%" PRIu64,
-		    r->first_us / 60000000);
-		mc_cloud_zincr(c, MC_TREE_TOP, top, (size_t)n, domain, domain_len, 1);
-	}
+	if (r->flags & REPORT_ASKED)
+		feed_top(x, c, r, domain, domain_len);
 }
 
 /* NAME is what the addresses of the answer are called. */
@@ -1058,7 +1074,7 @@ publish(const struct mc_cloud *c, const struct parts *p)
 static void
 dns_on_report(void *ctx, const struct mc_cloud *c, const void *msg, size_t len)
 {
-	const struct context *x = ctx;
+	struct context *x = ctx;
 	char name[DNS_NAME_TEXT];
 	struct parts p;
 	size_t n;

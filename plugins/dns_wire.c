@@ -405,8 +405,8 @@ mnemonic(char to[DNS_MNEMONIC], const struct mnemonic *rows, size_t n, uint16_t 
 		else
 			high = mid;
 	}
-	if (low < n && rows[low].number == number)
-		snprintf(to, DNS_MNEMONIC, "%s", rows[low].name);
+	if (low < n && rows[low].number == number) /* all are shorter */
+		memcpy(to, rows[low].name, strlen(rows[low].name) + 1);
 	else
 		snprintf(to, DNS_MNEMONIC, "%s%u", kind, number);
 }

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define SENDERS_MAX 1024 /* workers */
+#define AGENTS	    64	 /* user agents whose system is remembered */
+#define SYSTEM	    64
 
 /* An event. */
 struct event {
@@ -42,11 +44,18 @@ struct sender {
 	uint8_t buf[WIRE_MAX];
 };
 
+/* Looking for a system costs much, and most requests have a user agent seen before. */
+struct agent {
+	char text[AGENT_MAX + 1]; /* "": none */
+	char system[SYSTEM];	  /* "": it names none */
+};
+
 struct control {
 	int hosts; /* http.host.<name> */
 	struct sender **senders;
 	unsigned nsenders;
 	struct event event;
+	struct agent agents[AGENTS];
 };
 
 void *
@@ -127,12 +136,32 @@ event_host(const struct event *e, char *name, size_t size)
 	return len;
 }
 
+/* The system that user agent TEXT names; "": none. */
+static const char *
+system_of(struct control *c, const char *text)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+	struct agent *a;
+	size_t n;
+
+	for (n = 0; text[n] != '\0'; n++)
+		h = (h ^ (uint8_t)text[n]) * 16777619u;
+	a = &c->agents[(h ^ h >> 16) % AGENTS];
+	if (strcmp(a->text, text) == 0)
+		return a->system;
+	memcpy(a->text, text, n + 1);
+	if (!http_system(text, a->system, sizeof(a->system)))
+		a->system[0] = '\0';
+	return a->system;
+}
+
 static void
 count(struct control *c, const struct mc_cloud *cloud, const struct event *e,
     unsigned client)
 {
 	const uint8_t *addr = cloud->key->addr[client];
-	char name[HOST_MAX], os[64];
+	const char *os = "";
+	char name[HOST_MAX];
 	bool error = (e->present & 1 << P_STATUS) != 0 && e->status >= 400;
 	size_t len = event_host(e, name, sizeof(name));
 
@@ -140,7 +169,9 @@ count(struct control *c, const struct mc_cloud *cloud, const struct event *e,
 		mc_cloud_incr(cloud, MC_TREE_IP, addr, 16, "http.requests", 1);
 	if (error)
 		mc_cloud_incr(cloud, MC_TREE_IP, addr, 16, "http.errors", 1);
-	if ((e->present & 1 << P_AGENT) != 0 && http_system(e->agent, os, sizeof(os)))
+	if ((e->present & 1 << P_AGENT) != 0)
+		os = system_of(c, e->agent);
+	if (os[0] != '\0')
 		mc_cloud_set(cloud, MC_TREE_IP, addr, 16, "os", os, strlen(os));
 	if (len == 0)
 		return;
@@ -156,20 +187,23 @@ count(struct control *c, const struct mc_cloud *cloud, const struct event *e,
 	mc_cloud_max(cloud, c->hosts, name, len, "serviceTimeUsMax", e->latency_us);
 }
 
+/* ALL: of the texts too that only events have. */
 static void
-unpack(struct event *e, const struct wire *m, const uint8_t *p, size_t left)
+unpack(struct event *e, const struct wire *m, const uint8_t *p, size_t left, bool all)
 {
 	static const struct {
 		uint16_t offset, size;
 		uint8_t bit;
+		bool only; /* no key is made of it, if there is a host */
 	} texts[HTTP_TEXTS] = {
-#define TEXT(m, bit) {offsetof(struct event, m), sizeof(((struct event *)0)->m), bit}
-	    [HTTP_METHOD] = TEXT(method, P_METHOD),
-	    [HTTP_URL] = TEXT(url, P_URL),
-	    [HTTP_HOST] = TEXT(host, P_HOST),
-	    [HTTP_REFERER] = TEXT(referer, P_REFERER),
-	    [HTTP_AGENT] = TEXT(agent, P_AGENT),
-	    [HTTP_MIME] = TEXT(mime, P_MIME),
+#define TEXT(m, bit, only) \
+	{offsetof(struct event, m), sizeof(((struct event *)0)->m), bit, only}
+	    [HTTP_METHOD] = TEXT(method, P_METHOD, true),
+	    [HTTP_URL] = TEXT(url, P_URL, true),
+	    [HTTP_HOST] = TEXT(host, P_HOST, false),
+	    [HTTP_REFERER] = TEXT(referer, P_REFERER, true),
+	    [HTTP_AGENT] = TEXT(agent, P_AGENT, false),
+	    [HTTP_MIME] = TEXT(mime, P_MIME, true),
 #undef TEXT
 	};
 	unsigned i;
@@ -188,7 +222,9 @@ unpack(struct event *e, const struct wire *m, const uint8_t *p, size_t left)
 	for (i = 0; i < HTTP_TEXTS; i++) {
 		size_t len = m->len[i] < left ? m->len[i] : left;
 
-		if (http_put((char *)e + texts[i].offset, texts[i].size,
+		((char *)e)[texts[i].offset] = '\0';
+		if ((all || !texts[i].only || m->len[HTTP_HOST] == 0) &&
+		    http_put((char *)e + texts[i].offset, texts[i].size,
 			(const char *)p, len))
 			e->present |= UINT64_C(1) << texts[i].bit;
 		p += len;
@@ -203,6 +239,7 @@ http_on_report(void *ctx, const struct mc_cloud *cloud, const void *msg, size_t 
 	const uint8_t *p = msg;
 	struct part part;
 	struct wire m;
+	bool wanted;
 
 	if (len < sizeof(part))
 		return;
@@ -211,9 +248,10 @@ http_on_report(void *ctx, const struct mc_cloud *cloud, const void *msg, size_t 
 	if (p == NULL || part.total < sizeof(m))
 		return;
 	memcpy(&m, p, sizeof(m));
-	unpack(&c->event, &m, p + sizeof(m), part.total - sizeof(m));
+	wanted = mc_cloud_wanted(cloud, "http");
+	unpack(&c->event, &m, p + sizeof(m), part.total - sizeof(m), wanted);
 	count(c, cloud, &c->event, m.client & 1);
-	if (mc_cloud_wanted(cloud, "http"))
+	if (wanted)
 		mc_cloud_publish(cloud, "http", m.first_us, m.client & 1, rows,
 		    sizeof(rows) / sizeof(rows[0]), &c->event);
 }

@@ -71,8 +71,9 @@ is_method(const char *p, size_t len)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (strlen(methods[i]) == len && memcmp(methods[i], p, len) == 0)
+	for (i = 0; len > 0 && i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (methods[i][0] == p[0] && strlen(methods[i]) == len &&
+		    memcmp(methods[i], p, len) == 0)
 			return true;
 	return false;
 }
@@ -81,9 +82,10 @@ is_method(const char *p, size_t len)
 static bool
 is_tchar(uint8_t c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-	       (c >= 'a' && c <= 'z') ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	/* a bit each: !#$%&'*+-. and digits; A-Z^_; `a-z|~ */
+	static const uint32_t tchars[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
+
+	return tchars[c >> 5] >> (c & 31) & 1;
 }
 
 static bool
@@ -168,9 +170,29 @@ not_a_line(struct http_parser *h)
 	return HTTP_NOT;
 }
 
+/* Over the lines that are whole and have no version: while lost, these can be no first
+ * lines, and most of what is no HTTP is refused here. */
+static void
+skip_strange(struct http_input *in)
+{
+	static const char version[] = "HTTP/1.";
+	const uint8_t *end;
+	size_t n;
+
+	while (in->len > 0 && (end = memchr(in->p, '\n', in->len)) != NULL) {
+		n = (size_t)(end - in->p);
+		if (n >= sizeof(version) - 1 &&
+		    memmem(in->p, n, version, sizeof(version) - 1) != NULL)
+			return;
+		take(in, n + 1);
+	}
+}
+
 static enum http_step
 start(struct http_parser *h, struct http_input *in)
 {
+	if (h->lost)
+		skip_strange(in);
 	while (in->len > 0 && (*in->p == '\r' || *in->p == '\n'))
 		take(in, 1);
 	if (in->len == 0)
@@ -188,11 +210,13 @@ start(struct http_parser *h, struct http_input *in)
 static enum http_step
 request_line(struct http_parser *h)
 {
-	bool known = is_method(h->word, h->word_len);
-
 	if (!is_version(h->tail, h->tail_len) &&
-	    (h->lost || !known || is_other_version(h->tail, h->tail_len)))
-		return not_a_line(h);
+	    (h->lost || !is_method(h->word, h->word_len) ||
+		is_other_version(h->tail, h->tail_len))) {
+		h->lost = true;
+		h->state = START; /* its end was taken: the next may be one */
+		return HTTP_NOT;
+	}
 	h->is = HTTP_REQUEST;
 	h->lost = false;
 	h->state = LINE_SAID;
@@ -231,7 +255,7 @@ word(struct http_parser *h, struct http_input *in)
 			take(in, 1);
 			return request_line(h);
 		}
-		if (c != '\r')
+		if (c != '\r' || h->lost) /* what is lost is not lenient */
 			return not_a_line(h);
 	}
 	return HTTP_MORE;
@@ -270,7 +294,10 @@ line_rest(struct http_parser *h, struct http_input *in)
 			return request_line(h);
 		if (is_blank(c)) {
 			h->tail_len = 0;
-		} else if (c != '\r' && h->tail_len < sizeof(h->tail)) {
+		} else if (c == '\r') {
+			if (h->lost && h->tail_len > 0 && h->tail_len < 7)
+				h->tail[0] = '\0'; /* no version */
+		} else if (h->tail_len < sizeof(h->tail)) {
 			h->tail[h->tail_len++] = (char)c;
 		}
 	}

@@ -8,7 +8,8 @@
  *
  * It is lost where a message should begin and none does, and after a gap of which it
  * does not know what was in it. Then it looks at each line, and at each piece it is
- * given, for one that can only be a first line, with its version.
+ * given, for one that can only be a first line, with its version; of others it says
+ * HTTP_BEGIN and HTTP_NOT, or nothing.
  */
 #ifndef MCPROBE_HTTP_PARSE_H
 #define MCPROBE_HTTP_PARSE_H

@@ -18,12 +18,18 @@
 
 #define TREE_OWN 16 /* numbers of trees that plugins add begin here */
 #define SECOND_US 1000000
+#define LAST_ID	  64 /* longer ids are looked up each time */
 
 struct plugin_control {
 	struct plugin_control_setup s;
 	struct plugin_context context[PLUGINS_MAX];
 	uint64_t second; /* of the packet clock */
 	const char *user; /* of the flow that is told of; borrowed */
+	/* Plugins write several fields of a key in turn: the one written last, while one
+	 * function of a plugin runs. NULL: none. */
+	struct cloud_key *last;
+	int last_tree;
+	uint8_t last_len, last_id[LAST_ID];
 };
 
 static struct plugin_control *
@@ -55,9 +61,8 @@ plugin_cloud_tree(const struct mc_setup *setup, const char *prefix, enum mc_key_
 	return n < 0 ? -1 : TREE_OWN + n;
 }
 
-/* The key of ID in TREE, made if need be; NULL: there is no tree, or no room. */
 static struct cloud_key *
-control_key(const struct mc_cloud *c, int tree, const void *id, size_t len)
+find_key(const struct mc_cloud *c, int tree, const void *id, size_t len)
 {
 	static const enum cloud_builtin builtin[] = {
 		[MC_TREE_IP] = CLOUD_IP,
@@ -107,6 +112,36 @@ plugin_cloud_add(const struct mc_cloud *c, int tree, const void *id, size_t idle
 	(void)c; (void)tree; (void)id; (void)idlen; (void)adds; (void)n; (void)top; (void)ts_us;
 }
 
+/* The key of ID in TREE, made if need be; NULL: there is no tree, or no room. */
+static struct cloud_key *
+control_key(const struct mc_cloud *c, int tree, const void *id, size_t len)
+{
+	struct plugin_control *p = control_of(c);
+	uint64_t other = counter_get(p->s.counters, COUNTER_CLOUD_OTHER);
+	struct cloud_key *k;
+
+	if (p->last != NULL && p->last_tree == tree && p->last_len == len &&
+	    memcmp(p->last_id, id, len) == 0)
+		return p->last;
+	k = find_key(c, tree, id, len);
+	p->last = len <= LAST_ID ? k : NULL;
+	if (counter_get(p->s.counters, COUNTER_CLOUD_OTHER) != other)
+		p->last = NULL; /* "other": each change is counted */
+	if (p->last != NULL) {
+		p->last_tree = tree;
+		p->last_len = (uint8_t)len;
+		memcpy(p->last_id, id, len);
+	}
+	return k;
+}
+
+/* What a plugin wrote, and what others do from now on, may end keys. */
+static void
+forget_key(const struct mc_cloud *c)
+{
+	control_of(c)->last = NULL;
+}
+
 void
 plugin_cloud_incr(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
     const char *field, int64_t n)
@@ -154,6 +189,7 @@ plugin_cloud_unset(const struct mc_cloud *c, int tree, const void *id, size_t id
 
 	if (k != NULL)
 		cloud_unset(control_of(c)->s.cloud, k, field);
+	forget_key(c);
 }
 
 void
@@ -187,6 +223,7 @@ plugin_cloud_expire_after(const struct mc_cloud *c, int tree, const void *id,
 		cloud_expire_after(control_of(c)->s.cloud, k, s);
 	else
 		cloud_expire_after_if(control_of(c)->s.cloud, k, value, len, s);
+	forget_key(c);
 }
 
 void
@@ -321,6 +358,7 @@ plugin_event_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_
 static struct mc_cloud
 control_cloud(struct plugin_control *p, unsigned index, const struct mc_key *key)
 {
+	p->last = NULL;
 	return (struct mc_cloud){&plugin_host, &p->context[index], key,
 		key != NULL ? p->user : NULL};
 }

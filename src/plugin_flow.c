@@ -53,6 +53,7 @@ struct plugin_flows {
 	struct link *current; /* whose function is running */
 	const struct flow *claimed; /* whose CLAIM is, NULL: nobody's */
 	struct dpi_claim claim;
+	bool closing;	      /* CURRENT's flow has ended */
 	struct link *wheel[WHEEL];
 	uint64_t tick; /* the last that was run */
 	uint32_t timers;
@@ -207,11 +208,12 @@ call_begin(struct plugin_flows *p, struct link *l, struct call *c, uint64_t now_
 	p->current = l;
 }
 
-/* The record so far leaves, the next one begins with fields of zeros. */
+/* The record so far leaves, the next one begins with fields of zeros. Of a flow that has
+ * ended all packets are counted: what is still to be read comes into its last record. */
 static void
 link_split(struct plugin_flows *p, struct link *l)
 {
-	if (l->flow->packets[0] + l->flow->packets[1] > 0)
+	if (!p->closing && l->flow->packets[0] + l->flow->packets[1] > 0)
 		flowtable_cut(p->s.table, l->flow);
 	if (l->fields != NULL)
 		memset(l->fields, 0, fields_size(p, l->plugin));
@@ -235,9 +237,9 @@ link_take(void *arg, const struct mc_packet *pkt)
 		link_split(p, l);
 		v = mc->on_packet(x->ctx, l->state, l->fields, &c.flow, pkt);
 	}
-	if (v != MC_MORE && v != MC_DONE && v != MC_SPLIT)
+	if (v != MC_MORE && v != MC_DONE && (v != MC_SPLIT || !x->plugin->splits))
 		plugin_breach(x);
-	return v != MC_DONE;
+	return v != MC_DONE && !x->off;
 }
 
 /* The plugin has said DONE, or may not go on. */
@@ -277,10 +279,12 @@ link_packet(struct plugin_flows *p, struct link *l, const struct packet *pkt, un
 {
 	const struct reorder_sink sink = {link_take, p, &p->segments};
 	struct mc_packet m;
-	bool more = true;
+	bool more = !p->context[l->plugin].off;
 
 	p->current = l;
-	if (l->reorder != NULL) {
+	if (!more) {
+		/* switched off since */
+	} else if (l->reorder != NULL) {
 		if (pkt->flags & PACKET_HAS_TCP)
 			more = reorder_packet(l->reorder, &sink, pkt, dir);
 	} else if (pkt->payload_len > 0 && !(pkt->flags & PACKET_FRAG_LATER)) {
@@ -288,7 +292,7 @@ link_packet(struct plugin_flows *p, struct link *l, const struct packet *pkt, un
 		more = link_take(p, &m);
 	}
 	p->current = NULL;
-	if (!more || p->context[l->plugin].off)
+	if (!more)
 		link_done(p, l);
 }
 
@@ -527,15 +531,16 @@ plugin_flows_close(struct plugin_flows *p, struct flow *f)
 	f->flags |= FLOW_PLUGIN_DONE;
 	if (l == NULL)
 		return;
-	if (l->plugin != PLUGIN_NONE && !l->done) {
+	if (l->plugin != PLUGIN_NONE && !l->done && !p->context[l->plugin].off) {
 		x = &p->context[l->plugin];
 		p->current = l;
-		if (l->reorder == NULL || reorder_flush(l->reorder, &sink)) {
+		p->closing = true;
+		if ((l->reorder == NULL || reorder_flush(l->reorder, &sink)) &&
+		    x->plugin->mc->on_close != NULL) {
 			call_begin(p, l, &c, now);
-			if (x->plugin->mc->on_close != NULL && !x->off)
-				x->plugin->mc->on_close(x->ctx, l->state, l->fields, &c.flow,
-				    now);
+			x->plugin->mc->on_close(x->ctx, l->state, l->fields, &c.flow, now);
 		}
+		p->closing = false;
 		p->current = NULL;
 	}
 	link_stop(p, l);

@@ -54,6 +54,26 @@ is_name(const char *s)
 	return p > s && p - s <= 32;
 }
 
+/* How many bytes a value of TYPE is read from; 0: as many as its row says. */
+static size_t
+type_size(enum mc_type type)
+{
+	static const uint8_t sizes[] = {[MC_U8] = 1, [MC_U16] = 2, [MC_U32] = 4,
+		[MC_U64] = 8, [MC_BOOL] = sizeof(bool), [MC_STRING] = 0, [MC_ADDR] = 16};
+
+	return sizes[type];
+}
+
+static const char *
+check_options(const struct mc_plugin *mc)
+{
+	const struct mc_option *o = mc->options;
+
+	while (o != NULL && o->name != NULL)
+		o++;
+	return o - mc->options > PLUGIN_OPTIONS ? "it has too many options" : NULL;
+}
+
 static const char *
 check_fields(const struct mc_plugin *mc)
 {
@@ -65,6 +85,8 @@ check_fields(const struct mc_plugin *mc)
 			return "a field lies outside of its struct";
 		if (f->type > MC_ADDR || f->len == 0 || (f->pen != 0 && f->pen != 35632))
 			return "a field has a type, length or number that cannot be exported";
+		if (type_size(f->type) != 0 && type_size(f->type) != f->size)
+			return "a field has not the size of its type";
 	}
 	return NULL;
 }
@@ -84,6 +106,8 @@ plugin_check(const struct mc_plugin *mc, char *err, size_t errlen)
 	if (mc->fields_size > MC_FIELDS_MAX || mc->state_size > MC_STATE_MAX ||
 	    (mc->fields_size > 0 && mc->fields_size < sizeof(uint64_t)))
 		return refuse(err, errlen, mc->name, "fields or state have a size out of bounds");
-	why = check_fields(mc);
+	why = check_options(mc);
+	if (why == NULL)
+		why = check_fields(mc);
 	return why != NULL ? refuse(err, errlen, mc->name, why) : 0;
 }

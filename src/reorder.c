@@ -131,6 +131,28 @@ side_gives_up(const struct reorder_side *s, uint64_t now_us)
 	return now_us > s->hole_us && now_us - s->hole_us > REORDER_HOLE_US;
 }
 
+/* Hand on what is kept and comes next. */
+static bool
+side_run(struct reorder *r, unsigned side, const struct reorder_sink *k)
+{
+	struct reorder_side *s = &r->side[side];
+
+	while (s->head != NULL && !seq_before(s->next, s->head->seq))
+		if (!side_give_head(r, side, k))
+			return false;
+	return true;
+}
+
+/* What is missing before SEQ is left behind. */
+static void
+side_skip(struct reorder_side *s, uint32_t seq)
+{
+	if (!seq_before(s->next, seq))
+		return;
+	side_gap(s, seq - s->next);
+	s->next = seq;
+}
+
 /* Hand on what can be; all of it if FORCE says how many holes to leave behind. */
 static bool
 side_settle(struct reorder *r, unsigned side, const struct reorder_sink *k,
@@ -138,19 +160,14 @@ side_settle(struct reorder *r, unsigned side, const struct reorder_sink *k,
 {
 	struct reorder_side *s = &r->side[side];
 
-	while (s->head != NULL) {
-		if (seq_before(s->next, s->head->seq)) {
-			if (force == 0 && !side_gives_up(s, now_us))
-				return true;
-			if (force > 0)
-				force--;
-			side_gap(s, s->head->seq - s->next);
-			s->next = s->head->seq;
-		}
-		if (!side_give_head(r, side, k))
-			return false;
+	while (side_run(r, side, k)) {
+		if (s->head == NULL || (force == 0 && !side_gives_up(s, now_us)))
+			return true;
+		if (force > 0)
+			force--;
+		side_skip(s, s->head->seq);
 	}
-	return true;
+	return false;
 }
 
 /* Keep one segment behind *AT: LEN octets from OFFSET of P, standing for WIRE. */
@@ -193,12 +210,35 @@ segment_take(const struct piece *p, uint32_t offset, uint32_t room)
 	return room;
 }
 
+/* Keep that P's side ends behind it, unless octets that came before say it does not. False:
+ * no room. */
+static bool
+side_keep_fin(struct reorder *r, unsigned side, struct pool *pool, const struct piece *p)
+{
+	struct reorder_side *s = &r->side[side];
+	struct reorder_segment **at = &s->head, *g = NULL;
+	uint32_t end = p->seq + p->wire;
+
+	for (; *at != NULL && seq_before((*at)->seq, end); at = &g->next)
+		g = *at;
+	if (*at != NULL && (*at)->seq == end)
+		return true; /* more octets, or the same */
+	if (g != NULL && seq_before(end, g->seq + g->wire))
+		return true;
+	if (g == NULL || g->seq + g->wire != end)
+		g = side_insert(r, s, pool, at, p, p->wire, 0);
+	if (g == NULL)
+		return false;
+	g->fin = true;
+	return true;
+}
+
 /* Keep P but for what is kept already. False: no room for all of it. */
 static bool
 side_keep(struct reorder *r, unsigned side, struct pool *pool, const struct piece *p)
 {
 	struct reorder_side *s = &r->side[side];
-	struct reorder_segment **at = &s->head, *g = NULL;
+	struct reorder_segment **at = &s->head, *g;
 	uint32_t done = 0;
 
 	r->order++;
@@ -222,19 +262,7 @@ side_keep(struct reorder *r, unsigned side, struct pool *pool, const struct piec
 			return false;
 		done += room;
 	}
-	if (!p->fin)
-		return true;
-	while (*at != NULL && seq_before((*at)->seq, p->seq + p->wire))
-		at = &(*at)->next;
-	if (g != NULL && g->seq + g->wire == p->seq + p->wire) {
-		g->fin = true;
-		return true;
-	}
-	g = side_insert(r, s, pool, at, p, p->wire, 0);
-	if (g == NULL)
-		return false;
-	g->fin = true;
-	return true;
+	return !p->fin || side_keep_fin(r, side, pool, p);
 }
 
 /* P comes next, but octets of it were kept before: those count. */
@@ -250,7 +278,7 @@ side_give_between(struct reorder *r, unsigned side, const struct reorder_sink *k
 		part.wire = s->head->seq - p->seq;
 		part.len = part.len < part.wire ? part.len : part.wire;
 		part.fin = false;
-		if (!side_give(r, side, k, &part) || !side_settle(r, side, k, p->ts_us, 0))
+		if (!side_give(r, side, k, &part) || !side_run(r, side, k))
 			return false;
 		if (s->ended || !piece_trim(s, p))
 			return true;
@@ -267,25 +295,22 @@ side_early(struct reorder *r, unsigned side, const struct reorder_sink *k,
 	struct piece rest = *p;
 
 	if (s->head == NULL && s->has_ack && !seq_before(s->acked, p->seq)) {
-		/* the receiver has what is missing here */
-		side_gap(s, p->seq - s->next);
-		s->next = p->seq;
+		side_skip(s, p->seq); /* the receiver has what is missing here */
 		return side_give(r, side, k, p);
 	}
 	while (!side_keep(r, side, k->segments, &rest)) {
-		bool none = s->head == NULL;
-
-		if (!side_settle(r, side, k, p->ts_us, 1))
+		/* a hole is left behind for it; not more: REST may fill them */
+		if (s->head == NULL || seq_before(rest.seq, s->head->seq)) {
+			side_skip(s, rest.seq);
+			return side_give_between(r, side, k, &rest);
+		}
+		side_skip(s, s->head->seq);
+		if (!side_run(r, side, k))
 			return false;
 		if (s->ended || !piece_trim(s, &rest))
 			return true;
 		if (rest.seq == s->next)
 			return side_give_between(r, side, k, &rest);
-		if (none) { /* not one segment to be had */
-			side_gap(s, rest.seq - s->next);
-			s->next = rest.seq;
-			return side_give(r, side, k, &rest);
-		}
 	}
 	return true;
 }
@@ -341,15 +366,38 @@ reorder_reset(struct reorder *r, const struct reorder_sink *k, const struct pack
 }
 
 static void
+side_begin(struct reorder *r, unsigned side, struct pool *pool, uint32_t isn)
+{
+	side_clear(&r->side[side], pool);
+	memset(&r->side[side], 0, sizeof(r->side[side]));
+	reorder_began(r, side, isn);
+}
+
+static void
 side_syn(struct reorder *r, unsigned side, struct pool *pool, uint32_t isn)
 {
 	struct reorder_side *s = &r->side[side];
 
 	if (s->syn && s->isn == isn)
 		return; /* the same again */
-	side_clear(s, pool);
-	memset(s, 0, sizeof(*s));
-	reorder_began(r, side, isn);
+	if (!s->synced || s->ended) {
+		side_begin(r, side, pool, isn);
+		return;
+	}
+	s->again = isn;
+	s->reopening = true;
+}
+
+/* P is the first since a SYN within the stream: which of the two does it belong to? */
+static void
+side_reopen(struct reorder *r, unsigned side, struct pool *pool, const struct piece *p)
+{
+	struct reorder_side *s = &r->side[side];
+
+	if (p->seq == s->again + 1)
+		side_begin(r, side, pool, s->again);
+	else if (p->seq == s->next)
+		s->reopening = false;
 }
 
 bool
@@ -378,9 +426,13 @@ reorder_packet(struct reorder *r, const struct reorder_sink *k, const struct pac
 		peer->acked = pkt->ack;
 		peer->has_ack = true;
 	}
-	if ((p.wire > 0 || p.fin) && !side_accept(r, side, k, &p))
-		return false;
-	if (k->take == NULL)
+	if (p.wire > 0 || p.fin) {
+		if (r->side[side].reopening)
+			side_reopen(r, side, k->segments, &p);
+		if (!side_accept(r, side, k, &p))
+			return false;
+	}
+	if (k->take == NULL || (peer->head == NULL && r->side[side].head == NULL))
 		return true;
 	return side_settle(r, side, k, pkt->ts_us, 0) &&
 	    side_settle(r, !side, k, pkt->ts_us, 0);
@@ -418,8 +470,7 @@ reorder_give_up(struct reorder *r, unsigned side, uint64_t now_us, bool force)
 	if (s->head == NULL || !seq_before(s->next, s->head->seq) ||
 	    (!force && !side_gives_up(s, now_us)))
 		return false;
-	side_gap(s, s->head->seq - s->next);
-	s->next = s->head->seq;
+	side_skip(s, s->head->seq);
 	return true;
 }
 

@@ -6,7 +6,8 @@
  * most, until the hole before it is filled; where octets overlap the copy that came first
  * counts. A hole is given up, and told of, when the window is full, when it is older than
  * REORDER_HOLE_US of packet time, when the other side has acknowledged what is behind it,
- * and when the connection ends.
+ * and when the connection ends. A SYN within a stream begins it anew once an octet comes
+ * that is the first behind it; if the stream goes on instead, the SYN was stray.
  *
  * Belongs to a worker, no locks. A packet costs O(REORDER_SEGMENTS) at most.
  */
@@ -36,10 +37,12 @@ struct reorder_side {
 	struct reorder_segment *head;
 	uint64_t hole_us; /* when the hole before HEAD was left */
 	uint32_t isn, next, acked;
+	uint32_t again;	  /* the ISN of a SYN within the stream: stray, or a new one's */
 	uint32_t gap;	  /* to be told with what is handed on next */
 	uint8_t segments;
 	bool syn;    /* ISN is known */
 	bool synced; /* NEXT is known */
+	bool reopening; /* AGAIN is set: what comes first of both decides */
 	bool has_ack;
 	bool ended; /* nothing follows */
 };

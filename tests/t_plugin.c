@@ -18,7 +18,7 @@
 #include "field.h"
 #include "flowkey.h"
 #include "flowtable.h"
-#include "plugin.h"
+#include "plugin_int.h"
 #include "post.h"
 #include "template.h"
 
@@ -485,6 +485,25 @@ test_split(void **state)
 	assert_true(r->got[0]->serial == r->got[1]->serial);
 }
 
+/* What stood behind a hole asks for a split when the flow has ended: no record more. */
+static void
+test_split_at_end(void **state)
+{
+	struct rig *r = *state;
+	struct flow *f = tcp(r, 0, 0, 100, TCP_SYN, "");
+
+	tcp(r, 0, 0, 101, TCP_ACK, "a");
+	tcp(r, 0, 0, 110, TCP_ACK, "Sb");
+	toy_is("?a 0:a ");
+	f->flags |= FLOW_TOLD;
+	flowtable_flush(r->t, FLOW_END_FORCED);
+	toy_is("0~Sb close2 ");
+	assert_int_equal(r->ngot, 1);
+	assert_ptr_equal(r->got[0], f);
+	assert_int_equal(f->packets[0], 3);
+	assert_int_equal(f->end, FLOW_END_FORCED);
+}
+
 /* Not asked to split: SPLIT means nothing. */
 static void
 test_split_none(void **state)
@@ -558,6 +577,10 @@ test_breaches(void **state)
 	struct flow *f = NULL;
 	unsigned i;
 
+	tcp(r, 0, 1, 100, TCP_SYN, "");
+	tcp(r, 0, 1, 101, TCP_ACK, "other");
+	tcp(r, 0, 1, 110, TCP_ACK, "early");
+	forget();
 	udp(r, 0, 0, "L"); /* a report that is too long */
 	toy.odd = true;
 	for (i = 1; i < PLUGIN_BREACHES; i++) {
@@ -571,6 +594,11 @@ test_breaches(void **state)
 	tcp(r, 0, 0, 1, 0, "new");
 	toy_is(""); /* it is not even asked */
 	assert_int_equal(f->packets[0] + f->packets[1], PLUGIN_BREACHES);
+	f = tcp(r, 0, 1, 106, TCP_ACK, "more");
+	toy_is(""); /* nor of flows it reads already */
+	assert_true(f->flags & FLOW_PLUGIN_DONE);
+	flowtable_flush(r->t, FLOW_END_FORCED);
+	toy_is("");
 }
 
 static void
@@ -717,6 +745,56 @@ test_choice(void **state)
 	refused("-i - -T @DNZ@", "did you mean @DNS@?");
 }
 
+static void
+check(const struct mc_plugin *mc, const char *why)
+{
+	char err[256] = "";
+
+	assert_int_equal(plugin_check(mc, err, sizeof(err)), why == NULL ? 0 : -1);
+	if (why != NULL && strstr(err, why) == NULL)
+		fail_msg("\"%s\" without \"%s\"", err, why);
+}
+
+/* What a plugin says of itself is checked before it is believed. */
+static void
+test_checks(void **state)
+{
+	static const struct mc_option many[18] = {{"a", "", ""}, {"b", "", ""}, {"c", "", ""},
+		{"d", "", ""}, {"e", "", ""}, {"f", "", ""}, {"g", "", ""}, {"h", "", ""},
+		{"i", "", ""}, {"j", "", ""}, {"k", "", ""}, {"l", "", ""}, {"m", "", ""},
+		{"n", "", ""}, {"o", "", ""}, {"p", "", ""}, {"q", "", ""}};
+	struct mc_field row[] = {toy_rows[0], {.label = NULL}};
+	struct mc_plugin mc = toy_plugin;
+
+	(void)state;
+	check(&mc, NULL);
+	mc.abi++;
+	check(&mc, "another interface");
+	mc = toy_plugin;
+	mc.size--;
+	check(&mc, "another interface");
+	mc = toy_plugin;
+	mc.name = "Toy";
+	check(&mc, "small letters");
+	mc = toy_plugin;
+	mc.on_packet = NULL;
+	check(&mc, "must be there");
+	mc = toy_plugin;
+	mc.fields = row;
+	check(&mc, NULL);
+	row[0].type = MC_U64; /* eight bytes would be read of four */
+	check(&mc, "size of its type");
+	row[0].size = 8;
+	check(&mc, NULL);
+	row[0].offset = (uint16_t)(mc.fields_size - 4);
+	check(&mc, "outside of its struct");
+	mc = toy_plugin;
+	mc.options = many;
+	check(&mc, "too many options");
+	mc.options = many + 1;
+	check(&mc, NULL);
+}
+
 /* A shared object: its fields, its options; and it runs only when it is named. */
 static void
 test_object(void **state)
@@ -775,6 +853,7 @@ main(void)
 		TEST(test_middle_of_stream),
 		TEST(test_first_segment_lost),
 		TEST(test_split),
+		TEST(test_split_at_end),
 		TEST(test_split_none),
 		TEST(test_active_timeout),
 		TEST(test_timers),
@@ -783,6 +862,7 @@ main(void)
 		TEST(test_full),
 		TEST(test_subflows),
 		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_checks),
 		cmocka_unit_test(test_object),
 	};
 

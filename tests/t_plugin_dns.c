@@ -1167,6 +1167,16 @@ fields_of_records(void **state)
 	send_bytes(f, 1, 5000, &b);
 	assert_string_equal(field(f, "DNS_QUERY_TYPE"), "65280");
 	assert_string_equal(field(f, "DNS_NUM_ANSWERS"), "255");
+	/* two questions with one id: only the other is answered */
+	memset(f->fields, 0, mc_plugin_dns.fields_size);
+	question(&b, 6, 0x0100, "www.example.com", 28);
+	send_bytes(f, 0, 6000, &b);
+	ask(f, 6001, 6, "www.example.com");
+	answer(&b, 6, 0);
+	send_bytes(f, 1, 6002, &b);
+	assert_string_equal(field(f, "DNS_QUERY_TYPE"), "28");
+	assert_string_equal(field(f, "DNS_RET_CODE"), "-");
+	assert_string_equal(field(f, "DNS_RESPONSE"), "-");
 	rig_close(r);
 }
 

@@ -553,6 +553,21 @@ test_gaps(void **state)
 	assert_int_equal(events(r), 2);
 	nth(r, 0, "\"url\":\"/post\",\"status\":200");
 	nth(r, 1, "\"url\":\"/found\",\"status\":206");
+	/* the first line stands right behind a line that is none */
+	rig_forget(r);
+	say(f, C, 16000, get);
+	say(f, S, 17000, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n");
+	send_after(f, S, 18000, 30, "the rest of a line\r\nis\none\nno x/1.1\n");
+	say(f, C, 19000, "GET /again HTTP/1.1\r\nHost: a\r\n\r\n");
+	say(f, S, 20000, "not\nHTTP/1.1 207 OK\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(events(r), 2);
+	nth(r, 1, "\"url\":\"/again\",\"status\":207");
+	/* not one with a return in its version: what is lost is strict */
+	say(f, C, 21000,
+	    "what is this\nGET /odd HT\rTP/1.1\r\n\r\n"
+	    "nor that\nGET /even HTTP/1.1\r\n\r\n");
+	say(f, S, 22000, "HTTP/1.1 208 OK\r\nContent-Length: 0\r\n\r\n");
+	nth(r, 2, "\"url\":\"/even\",\"status\":208");
 	rig_close(r);
 }
 

@@ -137,6 +137,64 @@ test_syn_with_data(void **state)
 	assert_string_equal(g->text, "abcdnew");
 }
 
+/* A SYN where there is a stream: it goes on, or another begins. */
+static void
+test_syn_within(void **state)
+{
+	struct rig *g = *state;
+
+	send(g, 0, 99, "", TCP_SYN);
+	send(g, 0, 100, "abc", 0);
+	send(g, 0, 105, "early", 0);
+	send(g, 0, 70000, "", TCP_SYN); /* stray */
+	send(g, 0, 103, "de", 0);
+	assert_string_equal(g->text, "abcdeearly");
+	send(g, 0, 70001, "not this one", 0); /* an early octet like any */
+	assert_string_equal(g->text, "abcdeearly");
+	send(g, 0, 5000, "", TCP_SYN);
+	send(g, 0, 5000, "", TCP_SYN);
+	send(g, 0, 5001, "new", 0); /* what was kept of the old is forgotten */
+	send(g, 0, 5004, "er", TCP_FIN);
+	assert_string_equal(g->text, "abcdeearlynewer<fin>");
+	assert_int_equal(g->pool.used, 0);
+	send(g, 0, 99, "next", TCP_SYN);
+	assert_string_equal(g->text, "abcdeearlynewer<fin>next");
+}
+
+/* The window is full, and what comes fills holes: it is not left out. */
+static void
+test_full_at_hand(void **state)
+{
+	struct rig *g = *state;
+	uint32_t i;
+
+	send(g, 0, 99, "", TCP_SYN);
+	for (i = 0; i < REORDER_SEGMENTS; i++)
+		send(g, 0, 120 + 10 * i, "x", 0);
+	send(g, 0, 110, "a", 0);
+	assert_string_equal(g->text, "<10>a");
+	send(g, 0, 111, "bcdefghij", 0);
+	assert_string_equal(g->text, "<10>abcdefghijx");
+}
+
+/* The first copy counts: where octets follow there is no end. */
+static void
+test_fin_within(void **state)
+{
+	struct rig *g = *state;
+
+	send(g, 0, 99, "", TCP_SYN);
+	send(g, 0, 103, "defg", 0);
+	send(g, 0, 103, "de", TCP_FIN);
+	send(g, 0, 110, "", TCP_FIN);
+	send(g, 0, 110, "", TCP_FIN);
+	assert_int_equal(g->pool.used, 2);
+	send(g, 0, 100, "abc", 0);
+	send(g, 0, 107, "hij", 0);
+	assert_string_equal(g->text, "abcdefghij<fin>");
+}
+
+
 static void
 test_middle(void **state)
 {
@@ -429,6 +487,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_in_order),
 		TEST(test_syn_with_data),
+		TEST(test_syn_within),
+		TEST(test_full_at_hand),
+		TEST(test_fin_within),
 		TEST(test_middle),
 		TEST(test_overtaken),
 		TEST(test_repeated),

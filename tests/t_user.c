@@ -215,7 +215,7 @@ span(struct flow *f, uint64_t first_s, uint64_t last_s)
 	f->packets[0] = 1;
 	f->octets[0] = 100;
 	f->first_us[0] = first_s * S;
-	f->last_dir_us[0] = f->last_us = last_s * S;
+	f->last_dir_us[0] = last_s * S;
 	f->ended_us = (last_s + 1) * S;
 }
 

@@ -207,6 +207,18 @@ flow_is_ip4(const struct flow *f)
 	return f->key.ip_version == 4;
 }
 
+/* All of F will be needed soon. */
+static inline void
+flow_fetch(const struct flow *f)
+{
+	const char *p = (const char *)f;
+	size_t line;
+
+	for (line = 0; line < sizeof(*f); line += 64)
+		__builtin_prefetch(p + line, 1);
+	__builtin_prefetch(p + sizeof(*f) - 1, 1);
+}
+
 /* Its details if they are whole, NULL: none. */
 static inline struct flow_detail *
 flow_whole(const struct flow *f)

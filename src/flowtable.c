@@ -538,17 +538,13 @@ flowtable_fetch(const struct flowtable *t, uint64_t hash)
 {
 	const struct bucket *bk = &t->buckets[(uint32_t)hash & t->mask];
 	uint32_t tag = hash_tag(hash);
-	unsigned i, line;
+	unsigned i;
 
 	if (t->alive < FETCH_MIN)
 		return; /* they are in the cache */
 	for (i = 0; i < BUCKET; i++)
 		if (bk->tag[i] == tag && (bk->used & 1U << i)) {
-			const char *f = (const char *)&t->pool[bk->slot[i]];
-
-			for (line = 0; line < sizeof(struct flow); line += 64)
-				__builtin_prefetch(f + line, 1);
-			__builtin_prefetch(f + sizeof(struct flow) - 1, 1);
+			flow_fetch(&t->pool[bk->slot[i]]);
 			return;
 		}
 }

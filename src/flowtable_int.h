@@ -13,7 +13,7 @@
 
 #define NIL	    UINT32_MAX
 #define BUCKET	    7
-#define DETAIL_SHORT offsetof(struct flow_detail, tunnel)
+#define DETAIL_SHORT ((offsetof(struct flow_detail, tunnel) + 7) & ~(size_t)7)
 
 enum list {
 	LIST_NEW,

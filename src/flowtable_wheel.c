@@ -126,7 +126,7 @@ wheel_flow(const struct flowtable *t, uint32_t index)
 	struct flow *f = &t->pool[index];
 
 	if (f->next != NIL)
-		__builtin_prefetch(&t->pool[f->next]);
+		flow_fetch(&t->pool[f->next]);
 	return f;
 }
 

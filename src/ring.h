@@ -62,6 +62,15 @@ ring_get(struct ring *r)
 	return p;
 }
 
+/* Getter: what comes N after the next, NULL if that is not there, or not known to be. */
+static inline void *
+ring_peek(const struct ring *r, uint32_t n)
+{
+	uint32_t at = r->tail + n;
+
+	return r->head_seen - at - 1 <= r->mask ? r->slot[at & r->mask] : NULL;
+}
+
 /* How many wait; exact for neither side, good enough to decide on waking. */
 static inline uint32_t
 ring_count(const struct ring *r)

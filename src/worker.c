@@ -130,6 +130,10 @@ worker_take_home(struct worker *w)
 	bool any = false;
 
 	while ((f = ring_get(&w->home)) != NULL) {
+		struct flow *next = ring_peek(&w->home, FETCH_AHEAD);
+
+		if (next != NULL)
+			__builtin_prefetch(next, 1);
 		worker_put(w, f);
 		any = true;
 	}

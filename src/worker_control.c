@@ -35,6 +35,10 @@ worker_post(struct worker *w, struct post_head *head, void *buf)
 struct flow *
 worker_ended(struct worker *w)
 {
+	struct flow *next = ring_peek(&w->ended, FETCH_AHEAD);
+
+	if (next != NULL) /* written on another core, or long ago */
+		flow_fetch(next);
 	return ring_get(&w->ended);
 }
 

@@ -11,6 +11,8 @@
 #include "plugin.h"
 #include "worker.h"
 
+#define FETCH_AHEAD 4 /* records of a ring are fetched so many before their turn */
+
 struct source {
 	struct capture *capture; /* owned; NULL: not open */
 	bool lost;		 /* the interface is away */

@@ -52,6 +52,31 @@ test_sizes(void **state)
 	}
 }
 
+/* A look ahead sees what is known to be there, and takes nothing. */
+static void
+test_peek(void **state)
+{
+	struct ring r;
+	uintptr_t i;
+
+	(void)state;
+	assert_int_equal(ring_init(&r, 4), 0);
+	assert_null(ring_peek(&r, 0));
+	for (i = 1; i <= 9; i++) { /* more than once around */
+		assert_true(ring_put(&r, number(10 * i)));
+		assert_true(ring_put(&r, number(10 * i + 1)));
+		assert_true(ring_put(&r, number(10 * i + 2)));
+		assert_ptr_equal(ring_get(&r), number(10 * i));
+		assert_ptr_equal(ring_peek(&r, 0), number(10 * i + 1));
+		assert_ptr_equal(ring_peek(&r, 1), number(10 * i + 2));
+		assert_null(ring_peek(&r, 2));
+		assert_ptr_equal(ring_get(&r), number(10 * i + 1));
+		assert_ptr_equal(ring_get(&r), number(10 * i + 2));
+		assert_null(ring_peek(&r, 0));
+	}
+	ring_clear(&r);
+}
+
 static void
 test_empty_full(void **state)
 {
@@ -334,6 +359,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_peek),
 		cmocka_unit_test(test_empty_full),
 		cmocka_unit_test(test_index_wrap),
 		cmocka_unit_test(test_lines_apart),

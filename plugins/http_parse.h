@@ -121,9 +121,9 @@ enum http_guess {
 enum http_guess http_guess(const uint8_t *, size_t len);
 
 /*
- * A new piece of the stream begins, P: where one is lost, or behind a gap among headers,
- * a message may begin here too. False: then it does, and the one at hand is not coming
- * to its end.
+ * A new piece of the stream begins, P: where one is lost, or behind a gap among
+ * headers, a message may begin here too. False: behind such a gap it does, and the one
+ * at hand is not coming to its end.
  */
 bool http_piece(struct http_parser *, const uint8_t *p, size_t len);
 

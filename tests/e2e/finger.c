@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * finger.c -- a plugin of somebody else's, built by test_plugin_installed.py with nothing
- * but the installed header: whom Finger (RFC 1288) is asked about, and how long the
- * answer is.
+ * finger.c -- a plugin of somebody else's, built by test_plugin_installed.py with
+ * nothing but the installed header: whom Finger (RFC 1288) is asked about, and how long
+ * the answer is.
  */
 #include <mcprobe/plugin.h>
 

@@ -414,7 +414,7 @@ on_request(struct state *s, unsigned dir, const struct mc_flow *flow)
 }
 
 static void
-on_response(struct state *s, unsigned dir, const struct mc_flow *flow)
+on_response(struct state *s, struct fields *f, unsigned dir, const struct mc_flow *flow)
 {
 	const struct side *d = &s->side[dir];
 	const struct request *r = request_at(s, 0);
@@ -431,6 +431,8 @@ on_response(struct state *s, unsigned dir, const struct mc_flow *flow)
 	p->status = d->parser.status;
 	p->first_us = d->first_us;
 	mc_flow_count(flow, C_RESPONSES, 1);
+	if (s->side[s->client].parser.holed) /* what is missing was its end */
+		head_done(s, f);
 	if (s->requests > 0) {
 		http_request_update(s);
 		p->bound = true;
@@ -525,7 +527,7 @@ feed(struct worker *w, struct state *s, struct fields *f, const struct mc_flow *
 			if (d->parser.is == HTTP_REQUEST)
 				on_request(s, p->dir, flow);
 			else
-				on_response(s, p->dir, flow);
+				on_response(s, f, p->dir, flow);
 			break;
 		case HTTP_HEAD:
 			if (d->parser.is == HTTP_REQUEST) {
@@ -607,7 +609,10 @@ http_on_packet(void *ctx, void *state, void *fields_at, const struct mc_flow *fl
 	}
 	if (p->gap != 0)
 		gap(w, s, f, flow, p->dir, p->gap);
-	http_piece(&s->side[p->dir].parser, p->data, p->len);
+	if (!http_piece(&s->side[p->dir].parser, p->data, p->len)) {
+		mc_flow_count(flow, C_LOST, 1);
+		on_broken(w, s, f, flow, p->dir);
+	}
 	over = feed(w, s, f, flow, p);
 	if (!over && p->wire_len > p->len) {
 		struct mc_packet end = {.ts_us = p->ts_us, .dir = p->dir};

@@ -12,6 +12,12 @@
 
 #include <string.h>
 
+/*
+ * As many bytes of a head may be missing and it is still read on: more than any tunnel
+ * adds to a packet, less than heads are long, so that its end is hardly ever in there.
+ */
+#define HOLE_MAX 128
+
 enum state {
 	SKIP, /* to the end of a line, lost */
 	START,
@@ -26,6 +32,7 @@ enum state {
 	VALUE_BEFORE,
 	VALUE,
 	HEADER_REST, /* of a header nobody asked for */
+	HEADER_NAME, /* of one in a head with a hole: is it one at all? */
 	HEAD_END,    /* HTTP_HEAD was said */
 	BODY,
 	CHUNK_SIZE,
@@ -35,6 +42,7 @@ enum state {
 	TRAILER,
 	TRAILER_REST,
 	CLOSE,
+	UNKNOWN, /* a hole may have said what follows the head */
 };
 
 /* Headers: a text, or what tells where the message ends. */
@@ -203,6 +211,7 @@ start(struct http_parser *h, struct http_input *in)
 	h->seen = 0;
 	h->length = 0;
 	h->has_length = h->bad_length = h->coded = h->chunked = false;
+	h->holed = h->fresh = false;
 	return HTTP_BEGIN;
 }
 
@@ -362,7 +371,7 @@ name(struct http_parser *h, struct http_input *in)
 			take(in, 1);
 			if (h->word_len > 0) { /* a line that is no header */
 				h->word_len = 0;
-				return HTTP_MORE;
+				return h->holed ? not_a_line(h) : HTTP_MORE;
 			}
 			h->state = HEAD_END;
 			return HTTP_HEAD;
@@ -376,10 +385,25 @@ name(struct http_parser *h, struct http_input *in)
 		if (h->word_len == sizeof(h->word) || !is_tchar(c) ||
 		    (h->word_len == 0 && strchr("hruct", c) == NULL)) {
 			h->word_len = 0;
-			h->state = HEADER_REST;
+			h->state = h->holed ? HEADER_NAME : HEADER_REST;
 			return HTTP_MORE;
 		}
 		h->word[h->word_len++] = (char)c;
+	}
+	return HTTP_MORE;
+}
+
+/* In a head with a hole, what has no colon behind a token tells that it has ended. */
+static enum http_step
+header_name(struct http_parser *h, struct http_input *in)
+{
+	for (; in->len > 0; take(in, 1)) {
+		if (*in->p == ':') {
+			h->state = HEADER_REST;
+			return HTTP_MORE;
+		}
+		if (!is_tchar(*in->p))
+			return not_a_line(h);
 	}
 	return HTTP_MORE;
 }
@@ -589,6 +613,8 @@ step(struct http_parser *h, struct http_input *in)
 		if (skip_line(in))
 			h->state = NAME;
 		return HTTP_MORE;
+	case HEADER_NAME:
+		return header_name(h, in);
 	case HEAD_END: /* nobody said what follows */
 		http_body(h, http_framing(h, false));
 		return HTTP_MORE;
@@ -598,6 +624,8 @@ step(struct http_parser *h, struct http_input *in)
 	case CLOSE:
 		take(in, in->len);
 		return HTTP_MORE;
+	case UNKNOWN:
+		return not_a_line(h);
 	default:
 		return chunked(h, in);
 	}
@@ -613,6 +641,7 @@ http_parse(struct http_parser *h, struct http_input *in)
 			return whole(h);
 		if (in->len == 0)
 			return HTTP_MORE;
+		h->fresh = false;
 		s = step(h, in);
 	} while (s == HTTP_MORE);
 	return s;
@@ -648,9 +677,16 @@ http_body(struct http_parser *h, enum http_body body)
 		chunk_begin(h);
 		break;
 	case HTTP_BODY_CLOSE:
-		h->state = CLOSE;
+		h->state = h->holed ? UNKNOWN : CLOSE;
 		break;
 	}
+}
+
+/* In the lines between the first one and the empty one? */
+static bool
+in_headers(const struct http_parser *h)
+{
+	return h->state >= LINE_SAID && h->state <= HEADER_NAME;
 }
 
 bool
@@ -662,6 +698,14 @@ http_gap(struct http_parser *h, uint64_t n)
 		h->length -= n;
 		if (h->state == CHUNK && h->length == 0)
 			h->state = CHUNK_END;
+		return true;
+	}
+	if (in_headers(h) && n <= HOLE_MAX) {
+		if (h->state == VALUE && h->kind == H_LENGTH)
+			h->bad_length = true;
+		h->holed = h->fresh = true;
+		h->word_len = 0;
+		h->state = HEADER_REST;
 		return true;
 	}
 	h->lost = true;
@@ -716,17 +760,20 @@ http_guess(const uint8_t *p, size_t len)
 	return guess_request(p, len, word);
 }
 
-void
+bool
 http_piece(struct http_parser *h, const uint8_t *p, size_t len)
 {
+	bool within = h->fresh && in_headers(h);
 	enum http_guess guess;
 
-	if (!h->lost || h->state > STATUS_REST || len == 0)
-		return;
+	if (len == 0 || (!within && (!h->lost || h->state > STATUS_REST)))
+		return true;
 	if (h->state != SKIP) { /* it may be the rest of a line that may be one */
 		guess = http_guess(p, len);
 		if (guess != HTTP_GUESS_REQUEST && guess != HTTP_GUESS_RESPONSE)
-			return;
+			return true;
 	}
+	h->lost = true;
 	h->state = START;
+	return !within;
 }

@@ -9,7 +9,9 @@
  * It is lost where a message should begin and none does, and after a gap of which it
  * does not know what was in it. Then it looks at each line, and at each piece it is
  * given, for one that can only be a first line, with its version; of others it says
- * HTTP_BEGIN and HTTP_NOT, or nothing.
+ * HTTP_BEGIN and HTTP_NOT, or nothing. After a small gap among headers it goes on with
+ * the next line, as long as lines are headers: a tunnel whose packets are sent in
+ * fragments has such a gap in each full segment.
  */
 #ifndef MCPROBE_HTTP_PARSE_H
 #define MCPROBE_HTTP_PARSE_H
@@ -61,7 +63,9 @@ struct http_parser {
 	uint8_t side; /* enum http_side: what is looked for; the owner may set it */
 	uint8_t is;   /* of the message at hand: HTTP_REQUEST or HTTP_RESPONSE */
 	bool lost;
-	bool has_length, bad_length, coded, chunked;
+	bool has_length : 1, bad_length : 1, coded : 1, chunked : 1;
+	bool holed : 1; /* bytes of the head are missing */
+	bool fresh : 1; /* nothing came since they are */
 	uint16_t seen;    /* bits 1 << enum http_text: had it already */
 	uint16_t status;  /* 0 in requests */
 	uint8_t word_len; /* of the method, or of a header's name */
@@ -91,9 +95,9 @@ enum http_body http_framing(const struct http_parser *, bool head);
 void http_body(struct http_parser *, enum http_body);
 
 /*
- * N bytes are missing (UINT64_MAX: unknown how many). True: they were within a body
- * and the parser goes on; false: it is lost, and a message at hand is not coming to
- * its end.
+ * N bytes are missing (UINT64_MAX: unknown how many). True: they were within a body, or
+ * few and among headers, and the parser goes on; false: it is lost, and a message at
+ * hand is not coming to its end.
  */
 bool http_gap(struct http_parser *, uint64_t n);
 
@@ -116,8 +120,11 @@ enum http_guess {
 /* What the first bytes of a segment look like, without a parser. */
 enum http_guess http_guess(const uint8_t *, size_t len);
 
-/* A new piece of the stream begins, P: where one is lost, a message may begin here
- * too. */
-void http_piece(struct http_parser *, const uint8_t *p, size_t len);
+/*
+ * A new piece of the stream begins, P: where one is lost, or behind a gap among
+ * headers, a message may begin here too. False: behind such a gap it does, and the one
+ * at hand is not coming to its end.
+ */
+bool http_piece(struct http_parser *, const uint8_t *p, size_t len);
 
 #endif

@@ -571,6 +571,57 @@ test_gaps(void **state)
 	rig_close(r);
 }
 
+/* A few bytes of a head are missing, as of each full segment in a tunnel whose packets
+ * are sent in fragments. */
+static void
+test_holes(void **state)
+{
+	struct rig *r = open_http();
+	struct rig_flow *f = flow_to(r, 80);
+
+	(void)state;
+	say(f, C, 1000, "GET /far HTTP/1.1\r\nAccept: */*\r\nCookie: abcdef");
+	send_after(f, C, 2000, 16, "xyz\r\nX-Longer-Than-Any-Header-Known: 1\r\n"
+				   "Host: far.org\r\nUser-Agent: x\r\n\r\n");
+	say(f, S, 5000, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: ab");
+	send_after(f, S, 6000, 20, "c\r\nContent-Type: a/b\r\n\r\nhello");
+	assert_int_equal(events(r), 1);
+	has(r, "\"host\":\"far.org\",\"url\":\"/far\",\"status\":200,\"userAgent\":\"x\"");
+	has(r, "\"mime\":\"a/b\",\"reqBytes\":134");
+	has(r, "\"respBytes\":95");
+	has(r, "\"latencyUs\":3000");
+	/* in what says how long the body is: the next first line is looked for */
+	rig_forget(r);
+	say(f, C, 10000, get);
+	say(f, S, 11000, "HTTP/1.1 201 OK\r\nContent-Length: 5");
+	send_after(f, S, 12000, 1, "2\r\nContent-Type: c/d\r\n\r\nhello\nthere");
+	say(f, C, 13000, "GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+	say(f, S, 14000, ok);
+	assert_int_equal(events(r), 2);
+	nth(r, 0, "\"status\":201");
+	nth(r, 0, "\"mime\":\"c/d\"");
+	nth(r, 1, "\"url\":\"/next\",\"status\":200");
+	/* a message begins behind it: the rest of the other head is what is missing */
+	rig_forget(r);
+	say(f, C, 20000, "GET /cut HTTP/1.1\r\nHost: cut.org\r\nCook");
+	send_after(f, C, 21000, 30, "GET /whole HTTP/1.1\r\nHost: whole.org\r\n\r\n");
+	say(f, S, 22000, "HTTP/1.1 200 OK\r\nSer");
+	send_after(f, S, 23000, 40, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(events(r), 2);
+	nth(r, 0, "\"host\":\"cut.org\",\"url\":\"/cut\",\"status\":200");
+	nth(r, 1, "\"host\":\"whole.org\",\"url\":\"/whole\",\"status\":404");
+	/* the head has ended in it: what is no header is not read as one */
+	rig_forget(r);
+	say(f, C, 30000, get);
+	say(f, S, 31000, "HTTP/1.1 200 OK\r\nContent-Length: 40\r\nServer: ab");
+	send_after(f, S, 32000, 20, "a body\r\nof two lines\r\nContent-Type: no/no\r\n");
+	say(f, C, 33000, get);
+	say(f, S, 34000, ok);
+	assert_int_equal(events(r), 2);
+	has_not(r, "no/no");
+	rig_close(r);
+}
+
 /* Packets of which the capture has the beginning only. */
 static void
 test_snaplen(void **state)
@@ -1191,6 +1242,7 @@ main(void)
 	    cmocka_unit_test(test_unanswered),
 	    cmocka_unit_test(test_middle),
 	    cmocka_unit_test(test_gaps),
+	    cmocka_unit_test(test_holes),
 	    cmocka_unit_test(test_snaplen),
 	    cmocka_unit_test(test_long),
 	    cmocka_unit_test(test_parts),

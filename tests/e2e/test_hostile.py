@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Hostile captures: no crash, no hang, bounded memory, an honest exit status, every packet
 accounted for, and the same output on a second run."""
+import socket
 import subprocess
 import sys
 
@@ -24,12 +25,32 @@ def expected():
 EXPECTED = expected()
 
 
+# Everything that reads payload, and everything that says what it found.
+PLUGINS = ['--plugin', 'dns', '--plugin', 'http', '--plugin', 'radius', '--split', 'dns,http,radius',
+           '--publish', 'all', '--events', '/dev/null']
+
+
+@pytest.fixture(scope='session', autouse=True)
+def outlets(tmp_path_factory):
+    """A collector that is there and never reads, and a RESP port, for which keys are made."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.bind(('127.0.0.1', 0))
+        OUTLETS[:] = ['-n', '127.0.0.1:%d' % sink.getsockname()[1],
+                      '--resp', 'unix:%s' % (tmp_path_factory.mktemp('hostile') / 'resp')]
+        yield
+
+
+OUTLETS = []
+
+
 def run(path, *options):
-    r = probe('-i', path, '--json', '-', '-V', 10, '--ipfix-file', '/dev/null', '-T',
-              T + ' @DEFAULT@ %L7_PROTO_NAME %L7_INFO %NUM_PKTS_UP_TO_128_BYTES %TCP_WIN_MAX_IN',
-              *options, timeout=SECONDS * 3)
+    # All fields; of floods, which are many records, those that packets fill.
+    fields = ' @ALL@' if path.stat().st_size < 100000 else \
+        ' %DNS_QUERY %HTTP_URL %RADIUS_USER_NAME %L7_PROTO_NAME %L7_INFO %NUM_PKTS_UP_TO_128_BYTES'
+    r = probe('-i', path, '--json', '-', '-V', 10, '--ipfix-file', '/dev/null', '-T', T + fields,
+              *PLUGINS, *OUTLETS, *options, timeout=SECONDS * 3)
     if r.status == 2 and 'nDPI' in r.text:
-        r = probe('-i', path, '--json', '-', '-T', T, *options, timeout=SECONDS * 3)
+        r = probe('-i', path, '--json', '-', '-T', T, *PLUGINS, *OUTLETS, *options, timeout=SECONDS * 3)
     assert 'Sanitizer' not in r.text and 'runtime error' not in r.text, r.text[-3000:]
     assert r.status in (0, 1), 'status %d: %s' % (r.status, r.text[-1500:])
     assert r.seconds < SECONDS * SLOW

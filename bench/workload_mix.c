@@ -128,7 +128,8 @@ ask(const struct out *o, struct rng *r, struct conversation *c, struct message *
 static void
 answer(const struct out *o, struct rng *r, struct conversation *c, struct message *m)
 {
-	unsigned full = c->kind == KIND_QUIC ? QUIC_LEN : MSS, head = 0;
+	unsigned full = c->kind == KIND_QUIC ? QUIC_LEN : c->v6 ? MSS - 20 : MSS;
+	unsigned head = 0;
 
 	m->from = 1;
 	m->flags = ACK;

@@ -84,7 +84,7 @@ def step(args, path, kpps, cores):
         rig.run('probe', ['ip', 'link', 'set', 'lo', 'up'])
         rig.popen('probe', [sys.executable, '-c', DISCARD])
         child, log = probe(rig, args, cores[0])
-        sent = kpps * 1000 * SECONDS if kpps else PACKETS * 4
+        sent = kpps * 1000 * SECONDS if kpps else args.packets * 4
         loops = max(1, sent // args.packets)
         speed = ['--pps', str(kpps * 1000)] if kpps else ['--topspeed']
         out = rig.run('traffic', ['tcpreplay', '-q', '-K', '-i', rig.send[0], '--loop',

@@ -103,13 +103,11 @@ class Growth:
                 human(n), 1e3 / each, each, new, common.memory(max(more.rss))))
         self.curves['flows'] = [(x, 1e3 / cost) for x, cost in points]
         self.bends('Finding a packet\'s flow', 'flows', points)
-        self.say('A packet touches its bucket, the hot line of the record, then its counters. '
-                 'While all of them are in the cache next to the core this is a matter of '
-                 'instructions. When buckets and records, 64 and 384 octets a flow, '
-                 'no longer fit into it, and again when they outgrow the last level, and once '
-                 'more when their pages outgrow the TLB, each of these lines comes from '
-                 'further away; that a batch of 32 is fetched ahead hides most of it, not '
-                 'all.')
+        self.say('A packet touches its bucket, then the cache lines of its record. As long as '
+                 'all of them are near the core this is a matter of instructions. It bends '
+                 'where buckets and records outgrow one level of cache after the other, and '
+                 'their pages the TLB: then each line comes from further away. That a batch '
+                 'of 32 is fetched ahead hides a part of it, not all.')
 
     def plugins(self):
         """Packets per second against plugins."""

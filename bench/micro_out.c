@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "flowtable.h"
 #include "json.h"
 #include "message.h"
 #include "micro.h"
@@ -18,7 +19,10 @@ struct exporter {
 	struct config config;
 	struct template template;
 	struct field_context ctx;
-	struct flow flow[FLOWS];
+	struct flowtable *table;
+	struct counters counters;
+	struct flow *flow[FLOWS]; /* ended, away from TABLE */
+	unsigned nflows;
 	struct flow_l7 l7;
 	struct stream stream;
 	struct json json;
@@ -43,23 +47,57 @@ emitted(void *arg, struct message *m)
 }
 
 static void
-flow_make(struct exporter *s, unsigned i)
+finish(void *arg, struct flow *f)
 {
-	struct flow *f = &s->flow[i];
+	(void)arg;
+	(void)f;
+}
 
-	f->key = (struct flowkey){.port = {40000, 443}, .proto = 6, .ip_version = 4};
-	memcpy(f->key.addr[0] + 10, "\xff\xff\x0a\0\0\1", 6);
-	memcpy(f->key.addr[1] + 10, "\xff\xff\xc6\x12\0\1", 6);
-	f->key.addr[0][15] = (uint8_t)i;
-	f->packets[0] = 10 + i;
-	f->packets[1] = 12;
-	f->octets[0] = 1000 + i;
-	f->octets[1] = 123456;
-	f->first_us[0] = f->first_us[1] = 1700000000000000ULL + i;
-	f->last_dir_us[0] = f->last_dir_us[1] = f->last_us = 1700000001000000ULL + i;
-	f->tcp[0].flags = f->tcp[1].flags = 0x1b;
-	f->end = FLOW_END_DETECTED;
+static void
+ended(void *arg, struct flow *f)
+{
+	struct exporter *s = arg;
+
 	f->l7 = &s->l7;
+	s->flow[s->nflows++] = f;
+}
+
+static bool
+no_room(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/* Connections, two packets each, that have ended. */
+static void
+flows_make(struct exporter *s)
+{
+	struct flowtable_options o = {.max = FLOWS, .spare = FLOWS, .details = FLOWS,
+		.serial_first = 1, .serial_step = 1, .seed = 42, .idle_us = 30000000,
+		.active_us = 120000000, .linger_us = 5000000, .parts = FLOWKEY_DEFAULT};
+	struct flowtable_calls calls = {finish, ended, no_room, s};
+	struct packet p = {.ip_version = 4, .proto = 6, .octets = 100, .wirelen = 114,
+		.ttl = 64, .wscale = 0xff, .sport = 40000, .dport = 443,
+		.flags = PACKET_HAS_TCP | PACKET_HAS_MAC};
+	struct flowkey key;
+	uint64_t hash;
+	unsigned i, dir;
+
+	s->table = flowtable_new(&o, &calls, &s->counters);
+	micro_check(s->table != NULL, "no flow table");
+	memcpy(p.src + 10, "\xff\xff\x0a\0\0\1", 6);
+	memcpy(p.dst + 10, "\xff\xff\xc6\x12\0\1", 6);
+	for (i = 0; i < 2 * FLOWS; i++) {
+		p.ts_us = 1700000000000000ULL + i;
+		p.src[14] = (uint8_t)(i % FLOWS);
+		p.tcp_flags = i < FLOWS ? TCP_SYN : TCP_ACK;
+		p.seq = 1000 + i / FLOWS;
+		dir = flowtable_prepare(s->table, &p, &key, &hash);
+		flowtable_packet(s->table, &p, &key, hash, dir);
+	}
+	flowtable_flush(s->table, FLOW_END_FORCED);
+	micro_check(s->nflows == FLOWS, "flows are missing");
 }
 
 static void *
@@ -69,7 +107,6 @@ output_begin(uint32_t output)
 	char *argv[] = {"mcprobe", "-i", "x.pcap", NULL};
 	int version = output % OUTPUT_L7 == OUTPUT_JSON ? 10 : (int)(output % OUTPUT_L7);
 	char err[256];
-	unsigned i;
 
 	micro_check(config_parse(&s->config, 3, argv, err, sizeof(err)) == 0, "options");
 	micro_check(template_parse(&s->template,
@@ -78,8 +115,7 @@ output_begin(uint32_t output)
 	s->ctx.config = &s->config;
 	s->ctx.boot_us = s->ctx.export_us = 1700000000000000ULL;
 	s->l7.app = 7;
-	for (i = 0; i < FLOWS; i++)
-		flow_make(s, i);
+	flows_make(s);
 	json_init(&s->json);
 	stream_init(&s->stream, &s->template, message_format(version), 257, emitted, s);
 	s->stream.head.now_us = s->stream.head.boot_us = s->ctx.boot_us;
@@ -89,7 +125,7 @@ output_begin(uint32_t output)
 static struct record
 record_of(const struct exporter *s, uint32_t i)
 {
-	return (struct record){.flow = &s->flow[i % FLOWS], .ctx = &s->ctx,
+	return (struct record){.flow = s->flow[i % FLOWS], .ctx = &s->ctx,
 		.biflow = s->template.biflow};
 }
 
@@ -129,6 +165,11 @@ output_end(void *state)
 {
 	struct exporter *s = state;
 
+	while (s->nflows > 0) {
+		s->flow[--s->nflows]->l7 = NULL; /* ours */
+		flowtable_put(s->table, s->flow[s->nflows]);
+	}
+	flowtable_free(s->table);
 	json_clear(&s->json);
 	config_clear(&s->config);
 	free(s);

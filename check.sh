@@ -187,6 +187,13 @@ distribution()
 	make -s -C build/gcc -j$JOBS distcheck DISTCHECK_CONFIGURE_FLAGS=-q
 }
 
+# Instructions per packet, by callgrind; what cannot be compared here is skipped.
+instructions()
+{
+	make -s -C build/gcc -j$JOBS bench-check || return 1
+	! tail -n 1 "$LOGS/instructions.log" | grep -q '^skipped:' || return 77
+}
+
 covered()
 {
 	command -v gcovr >/dev/null || { echo "gcovr is missing"; return 77; }
@@ -219,6 +226,7 @@ if [ -z "$quick" ]; then
 	stage asan 'count_make build/asan' build asan --enable-sanitizers CFLAGS='-g -O1'
 	stage sanitized 'count_pytest build/sanitized.xml' sanitized
 	stage no-ndpi 'count_make build/no-ndpi' build no-ndpi --enable-werror --without-ndpi
+	stage instructions one instructions
 	stage manual one manual
 	stage install one installed
 	stage distcheck one distribution

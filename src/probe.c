@@ -185,8 +185,12 @@ probe_drop(struct probe *p, char *err, size_t errlen)
 	uid_t uid;
 	gid_t gid;
 
-	if (!p->config->live || geteuid() != 0 || strcmp(p->config->user, "root") == 0)
-		return 0;
+	if (!p->config->live)
+		return privs_seal(err, errlen);
+	if (geteuid() != 0)
+		return privs_limit(err, errlen);
+	if (strcmp(p->config->user, "root") == 0)
+		return privs_seal(err, errlen);
 	if (privs_user(p->config->user, &uid, &gid, err, errlen) < 0)
 		return -1;
 	export_chown(p->export, uid, gid);
@@ -237,6 +241,10 @@ probe_open_files(struct probe *p, unsigned n, char *err, size_t errlen)
 
 	if (file == NULL)
 		return -1;
+	if (probe_drop(p, err, errlen) < 0) {
+		capture_close(file);
+		return -1;
+	}
 	if (n == 1) {
 		rc = probe_make_worker(p, NULL, file, err, errlen);
 		p->trace = rc == 0 ? worker_trace(p->workers[0]) : NULL;

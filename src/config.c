@@ -640,6 +640,7 @@ config_defaults(struct config *c, char *err, size_t errlen)
 
 	c->promisc = true;
 	c->dpi = true;
+	c->sandbox = true;
 	for (i = 0; i < option_rows; i++)
 		if (option_table[i].def != NULL &&
 		    option_read(c, &option_table[i], option_table[i].def, "default of ", err,

@@ -121,6 +121,7 @@ struct config {
 	char *pid_file;
 	bool syslog;
 	char *user;
+	bool sandbox;
 	bool dry_run;
 	bool live; /* computed: the input is interfaces */
 	unsigned file_depth; /* config_parse()'s: files within files */

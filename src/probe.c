@@ -28,6 +28,7 @@
 #include "privs.h"
 #include "report.h"
 #include "ring.h"
+#include "sandbox.h"
 #include "share.h"
 #include "trace.h"
 #include "worker.h"
@@ -417,6 +418,7 @@ probe_start_workers(struct probe *p)
 	sigaction(SIGUSR2, &wake, NULL);
 	sigfillset(&all);
 	sigdelset(&all, SIGUSR2);
+	sigdelset(&all, SIGSYS); /* -b 2: the sandbox names the call */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (i = 0; i < p->nworkers; i++)
 		bells[i] = worker_bell(p->workers[i]);
@@ -451,6 +453,28 @@ probe_summary(struct probe *p)
 	return failed ? 1 : 0;
 }
 
+/* False: it was asked for and cannot be had. */
+static bool
+probe_confine(const struct probe *p)
+{
+	struct sandbox_options o = {p->config->live, p->config->verbose > 1};
+	char err[128];
+
+	if (!p->config->sandbox)
+		return true;
+	switch (sandbox_enter(&o, err, sizeof(err))) {
+	case SANDBOX_ON:
+		break;
+	case SANDBOX_NOT_BUILT:
+		log_info("no sandbox: %s", err);
+		break;
+	case SANDBOX_FAILED:
+		log_error("no sandbox: %s; --no-sandbox runs without", err);
+		return false;
+	}
+	return true;
+}
+
 int
 probe_run(struct probe *p)
 {
@@ -460,6 +484,8 @@ probe_run(struct probe *p)
 	/* some threads may run already, and nobody would take what they hand over: they
 	   cannot be joined */
 	probe_warn_nowhere(p->config);
+	if (!probe_confine(p))
+		return 1;
 	if (share_start(p->share) < 0)
 		fatal(1, "the Redis nodes cannot be connected to");
 	if (probe_start_workers(p) < 0)

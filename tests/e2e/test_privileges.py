@@ -42,6 +42,11 @@ def live(rig, tmp_path, *options, by=()):
     raise AssertionError('no worker after 10 s: ' + (tmp_path / 'log').read_text())
 
 
+def sandboxed(log):
+    """Has this build the filter? Those with sanitizers or without libseccomp say so."""
+    return 'no sandbox: this is a build' not in log
+
+
 def stop(p):
     p.send_signal(signal.SIGTERM)
     assert p.wait(10 * SLOW) == 0
@@ -100,3 +105,28 @@ def test_files_have_no_new_privileges(start, captures):
         assert status['NoNewPrivs'] == '1'
     probe.signal(signal.SIGTERM)
     assert probe.wait().status == 0
+
+
+@pytest.mark.parametrize('options,mode', [([], '2'), (['--no-sandbox'], '0')])
+def test_sandbox_of_files(start, captures, options, mode):
+    """Every thread, of two workers and the dealer too, is under the filter, or none."""
+    probe = start('-i', captures('http'), '--stay', '--resp', 'none', '--workers', '2', *options, *FOREVER)
+    probe.settled()
+    if not sandboxed(probe.text()):
+        mode = '0'
+    seen = list(threads(probe.process.pid))
+    assert len(seen) >= 3
+    assert {t['Seccomp'] for t in seen} == {mode}
+    probe.signal(signal.SIGTERM)
+    assert probe.wait().status == 0
+
+
+@LIVE
+@pytest.mark.parametrize('options,mode', [([], '2'), (['--no-sandbox'], '0')])
+def test_sandbox_live(tmp_path, options, mode):
+    with netns.Rig() as rig:
+        p = live(rig, tmp_path, *options)
+        if not sandboxed((tmp_path / 'log').read_text()):
+            mode = '0'
+        assert {t['Seccomp'] for t in threads(p.pid)} == {mode}
+        stop(p)

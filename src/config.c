@@ -514,6 +514,12 @@ is_interface(const char *name)
 	    stat(name, &st) < 0;
 }
 
+static bool
+is_standard(const char *name)
+{
+	return name != NULL && strcmp(name, "-") == 0;
+}
+
 static int
 config_check_input(struct config *c, char *err, size_t errlen)
 {
@@ -527,6 +533,10 @@ config_check_input(struct config *c, char *err, size_t errlen)
 	if (c->interfaces.n > 0 && c->pcap_file_list != NULL)
 		return reason(err, errlen, "-i and --pcap-file-list exclude each other");
 	c->live = live > 0;
+	for (i = 0; c->supervise && i < c->interfaces.n; i++)
+		if (is_standard(c->interfaces.v[i]))
+			return reason(err, errlen,
+			    "--supervise: standard input cannot be read again after a crash");
 	if (c->interfaces.n == 0 && c->pcap_file_list == NULL && !c->dry_run &&
 	    !c->check_config)
 		return reason(err, errlen,
@@ -539,12 +549,6 @@ config_check_input(struct config *c, char *err, size_t errlen)
 			: "%s: no such file",
 		    c->interfaces.v[0]);
 	return 0;
-}
-
-static bool
-is_standard(const char *name)
-{
-	return name != NULL && strcmp(name, "-") == 0;
 }
 
 /* In the background there is neither standard input nor output. */
@@ -722,6 +726,12 @@ config_clear(struct config *c)
 	free(c->local);
 	config_clear_cloud(c);
 	memset(c, 0, sizeof(*c));
+}
+
+bool
+config_appends(const struct config *c)
+{
+	return c->again > 0 && c->live;
 }
 
 bool

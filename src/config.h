@@ -121,9 +121,11 @@ struct config {
 	char *pid_file;
 	bool syslog;
 	char *user;
+	bool supervise;
 	bool sandbox;
 	bool dry_run;
 	bool live; /* computed: the input is interfaces */
+	unsigned again; /* main's: this often the supervisor started the probe again */
 	unsigned file_depth; /* config_parse()'s: files within files */
 };
 
@@ -142,6 +144,9 @@ void	 config_man_file(FILE *); /* mcprobe.conf(5): long names, kinds and default
 
 /* The known name nearest to NAME by edit distance, NULL if none is near. NAMES: N of them. */
 const char *config_nearest(const char *name, const char *const *names, unsigned n);
+
+/* Go on with the files that are there: what ended before wrote them, of other packets. */
+bool	 config_appends(const struct config *);
 
 /* Does the key tree have anybody to read it: nodes, or clients? */
 bool	 config_has_cloud(const struct config *);

@@ -148,6 +148,7 @@ open_ipfixfile(struct export *e, char *err, size_t errlen)
 		.template = e->template,
 		.source = &e->source,
 		.counters = e->counters,
+		.append = config_appends(e->config),
 	};
 	/* What was accepted once must be accepted again. */
 	bool dpi = e->source.names != NULL || (e->template->need & FIELD_NEED_DPI);
@@ -169,13 +170,20 @@ open_ipfixfile(struct export *e, char *err, size_t errlen)
 	return e->ipfixfile == NULL ? -1 : 0;
 }
 
+/* After a crash the records of before stay. */
+static enum outfile_mode
+start_mode(const struct config *config)
+{
+	return config_appends(config) ? OUTFILE_RESUME : OUTFILE_TRUNCATE;
+}
+
 static int
 open_files(struct export *e, char *err, size_t errlen)
 {
 	const struct config *config = e->config;
 
 	if (config->json != NULL &&
-	    outfile_open(&e->json_file, config->json, OUTFILE_TRUNCATE) == -1) {
+	    outfile_open(&e->json_file, config->json, start_mode(config)) == -1) {
 		snprintf(err, errlen, "%s: %s", config->json, strerror(errno));
 		return -1;
 	}

@@ -41,6 +41,7 @@ struct probe {
 	const struct config *config;
 	const struct template *template;
 	const struct plugins *plugins; /* NULL: none runs */
+	struct heart *heart; /* NULL: no supervisor */
 	struct counters counters; /* control's */
 	struct event_base *base;
 	struct bell bell;
@@ -222,6 +223,7 @@ probe_make_worker(struct probe *p, struct capture **sources, struct capture *fil
 		.files = &p->files,
 		.deal = p->deal,
 		.control = &p->bell,
+		.heart = p->heart,
 	};
 
 	p->workers[p->nworkers] = worker_new(&s, err, errlen);
@@ -237,7 +239,7 @@ probe_open_files(struct probe *p, unsigned n, char *err, size_t errlen)
 {
 	struct capture *file = probe_open_source(p, 0, err, errlen);
 	struct deal_setup deal = {p->config, &p->files, file, n,
-		probe_wants_dpi(p) || p->plugins != NULL, p->seed, p->plugins};
+		probe_wants_dpi(p) || p->plugins != NULL, p->seed, p->plugins, p->heart};
 	int rc = 0;
 
 	if (file == NULL)
@@ -375,7 +377,7 @@ probe_warn_nowhere(const struct config *c)
 
 struct probe *
 probe_new(const struct config *config, const struct template *template,
-    const struct plugins *plugins, char *err, size_t errlen)
+    const struct plugins *plugins, struct heart *heart, char *err, size_t errlen)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 
@@ -386,7 +388,9 @@ probe_new(const struct config *config, const struct template *template,
 	p->config = config;
 	p->template = template;
 	p->plugins = plugins->any ? plugins : NULL;
+	p->heart = heart;
 	p->bell.fd = -1;
+	counter_add(&p->counters, COUNTER_RESTARTS, config->again);
 	if (probe_init(p, err, errlen) < 0) {
 		probe_free(p);
 		return NULL;
@@ -479,7 +483,8 @@ int
 probe_run(struct probe *p)
 {
 	const struct loop_setup loop = {p->config, p->base, p->export, p->share, p->ports,
-		p->nports, p->workers, p->nworkers, p->deal, p->trace, &p->bell, probe_sum, p};
+		p->nports, p->workers, p->nworkers, p->deal, p->trace, &p->bell, p->heart,
+		probe_sum, p};
 
 	/* some threads may run already, and nobody would take what they hand over: they
 	   cannot be joined */

@@ -5,14 +5,14 @@
 
 cd "$(dirname "$0")/.." || exit 1
 
-any='config counter log clock pool'
+any='config counter log clock pool heart'
 in='capture decode frag packet'
 hold='flowkey flow flowtable flowtcp flowaccount flowdelta dpi reorder'
 out='field template export netflow5 netflow9 ipfix ipfixfile options_data message stream
     wire collector json dump outfile keyname cloud glob resp server client command
     communityid alive event node reader user sighting pattern watch watcher'
 top='main probe plugin share worker live liveset post intake trace deal loop ring report privs
-    sandbox daemon'
+    sandbox supervise daemon'
 
 n=0
 status=0

@@ -565,7 +565,7 @@ config_check_daemon(const struct config *c, char *err, size_t errlen)
 	return 0;
 }
 
-/* [udp://|tcp://]HOST[:PORT]: is it one, as far as can be told without asking a name
+/* [udp://|tcp://|tls://]HOST[:PORT]: is it one, as far as can be told without asking a name
  * server? An IPv6 address without brackets has colons but no port. */
 static bool
 is_collector(const char *spec)
@@ -573,7 +573,8 @@ is_collector(const char *spec)
 	const char *host = spec, *port;
 	long n;
 
-	if (strncmp(spec, "udp://", 6) == 0 || strncmp(spec, "tcp://", 6) == 0)
+	if (strncmp(spec, "udp://", 6) == 0 || strncmp(spec, "tcp://", 6) == 0 ||
+	    strncmp(spec, "tls://", 6) == 0)
 		host = spec + 6;
 	if (strstr(host, "://") != NULL || *host == '\0' || *host == ':')
 		return false;
@@ -601,11 +602,13 @@ config_finish(struct config *c, char *err, size_t errlen)
 	for (i = 0; i < c->collectors.n; i++)
 		if (!is_collector(c->collectors.v[i]))
 			return reason(err, errlen,
-			    "--collector %s: expected [udp://|tcp://]HOST:PORT, ports 1 to 65535",
+			    "--collector %s: expected [udp://|tcp://|tls://]HOST:PORT, ports 1 to 65535",
 			    c->collectors.v[i]);
 	if (c->biflow == BIFLOW_RFC5103 && c->version != 10 && c->collectors.n > 0)
 		return reason(err, errlen,
 		    "--biflow rfc5103 has reverse elements, which only IPFIX can carry: add -V 10");
+	if ((c->tls_cert == NULL) != (c->tls_key == NULL))
+		return reason(err, errlen, "--tls-cert and --tls-key need each other");
 	return config_finish_cloud(c, err, errlen);
 }
 

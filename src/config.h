@@ -36,6 +36,7 @@ struct redis_address {
 	char *host; /* NULL: PATH */
 	int port;
 	char *path;
+	bool tls; /* HOST must prove to be it */
 };
 
 struct redis_list {
@@ -81,6 +82,7 @@ struct config {
 	/* export */
 	struct strlist collectors;
 	bool all_collectors;
+	char *tls_ca, *tls_cert, *tls_key; /* of our connections; NULL: the system's, none */
 	int version; /* 5, 9, 10 */
 	char *template;
 	int template_id;
@@ -109,6 +111,7 @@ struct config {
 	bool resp_default;   /* nobody asked for it by name */
 	bool resp_none;	     /* --resp none */
 	char *resp_password_file;
+	char *resp_cert, *resp_key, *resp_client_ca; /* --resp-tls; NULL: none */
 	int volatile_ttl_s;
 	int cloud_interval_s;
 	int max_keys;

@@ -18,6 +18,7 @@
 #include "options_data.h"
 #include "outfile.h"
 #include "stream.h"
+#include "tls.h"
 
 #define SECOND_US     1000000
 #define JSON_PIECE    65536
@@ -41,6 +42,7 @@ struct export {
 	uint32_t *port_index;	/* owned */
 	struct options_source source;
 
+	struct tls *tls; /* owned, NULL: no collector wants it */
 	struct collector **collectors; /* owned */
 	unsigned ncollectors, turn;    /* whose turn it is */
 	struct stream stream;	       /* of the collectors */
@@ -115,6 +117,11 @@ open_collectors(struct export *e, struct event_base *base, char *err, size_t err
 	}
 	for (i = 0; i < config->collectors.n; i++) {
 		setup.spec = config->collectors.v[i];
+		if (e->tls == NULL && strncmp(setup.spec, "tls://", 6) == 0 &&
+		    (e->tls = tls_client_new(config->tls_ca, config->tls_cert,
+			 config->tls_key, err, errlen)) == NULL)
+			return -1;
+		setup.tls = e->tls;
 		c = collector_new(&setup, err, errlen);
 		if (c == NULL)
 			return -1;
@@ -308,6 +315,7 @@ export_free(struct export *e)
 	export_end(e);
 	for (i = 0; i < e->ncollectors; i++)
 		collector_free(e->collectors[i]);
+	tls_free(e->tls);
 	free(e->collectors);
 	ipfixfile_free(e->ipfixfile);
 	dump_free(e->dump);

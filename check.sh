@@ -18,7 +18,7 @@ cd "$(dirname "$0")" || exit 1
 TEST_PACKAGES='clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest nfdump pmacct
     tshark tcpreplay iproute2 ethtool procps valgrind git mandoc xz-utils redis-server
     redis-tools python3-redis python3-pytest-xdist gnuplot-nox freeradius freeradius-utils
-    dnsperf nsd nginx-light curl apache2-utils'
+    dnsperf nsd nginx-light curl apache2-utils openssl util-linux'
 # Redis clients of Node.js, from npm's registry; a machine may have npm from elsewhere.
 command -v npm >/dev/null || TEST_PACKAGES="$TEST_PACKAGES nodejs npm"
 JOBS=2

@@ -79,12 +79,12 @@ collector_ask(struct collector *c, unsigned what)
  * HOST, HOST:PORT, [ADDR], [ADDR]:PORT, and a bare IPv6 address.
  */
 static bool
-split(char *text, const char **host, const char **port)
+split(char *text, const char *default_port, const char **host, const char **port)
 {
 	char *end;
 
 	*host = text;
-	*port = COLLECTOR_PORT;
+	*port = default_port;
 	if (*text == '[') {
 		*host = text + 1;
 		end = strchr(text, ']');
@@ -118,7 +118,7 @@ good_port(const char *port)
 }
 
 static int
-resolve(struct collector *c, char *err, size_t errlen)
+resolve(struct collector *c, struct tls *tls, char *err, size_t errlen)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC};
 	const char *host, *port, *spec = c->spec;
@@ -130,16 +130,29 @@ resolve(struct collector *c, char *err, size_t errlen)
 	} else if (strncmp(spec, "tcp://", 6) == 0) {
 		c->tcp = true;
 		spec += 6;
+	} else if (strncmp(spec, "tls://", 6) == 0) {
+		c->tcp = true;
+		c->tls = tls;
+		spec += 6;
+		if (tls == NULL) { /* never in the clear instead */
+			snprintf(err, errlen, "collector %s: TLS is not set up", c->spec);
+			return -1;
+		}
 	}
 	if (strlen(spec) >= sizeof(text) || strstr(spec, "://") != NULL) {
-		snprintf(err, errlen, "collector %s: not [udp://|tcp://]HOST:PORT",
+		snprintf(err, errlen, "collector %s: not [udp://|tcp://|tls://]HOST:PORT",
 		    c->spec);
 		return -1;
 	}
 	strcpy(text, spec);
-	if (!split(text, &host, &port) || !good_port(port)) {
-		snprintf(err, errlen, "collector %s: not [udp://|tcp://]HOST:PORT",
+	if (!split(text, c->tls != NULL ? COLLECTOR_TLS_PORT : COLLECTOR_PORT, &host, &port) ||
+	    !good_port(port)) {
+		snprintf(err, errlen, "collector %s: not [udp://|tcp://|tls://]HOST:PORT",
 		    c->spec);
+		return -1;
+	}
+	if (c->tls != NULL && (c->host = strdup(host)) == NULL) {
+		snprintf(err, errlen, "out of memory");
 		return -1;
 	}
 	hints.ai_socktype = c->tcp ? SOCK_STREAM : SOCK_DGRAM;
@@ -189,7 +202,7 @@ collector_new(const struct collector_setup *setup, char *err, size_t errlen)
 	c->arg = setup->arg;
 	c->fd = -1;
 	c->tail = &c->head;
-	if (resolve(c, err, errlen) == -1)
+	if (resolve(c, setup->tls, err, errlen) == -1)
 		goto out;
 	find_local(c);
 	if (!c->tcp) {
@@ -213,6 +226,7 @@ collector_free(struct collector *c)
 	collector_end(c);
 	if (c->addresses != NULL)
 		freeaddrinfo(c->addresses);
+	free(c->host);
 	free(c);
 }
 

@@ -10,7 +10,8 @@
  *
  * TCP: messages wait in a queue of COLLECTOR_QUEUE octets at most, newest dropped; a
  * message leaves it when the kernel has all of it, so a broken connection repeats what
- * was cut. Each connection is a session: templates first, sequence from 0.
+ * was cut. Each connection is a session: templates first, sequence from 0. TLS is TCP with a
+ * collector that has proved to be the one that was named.
  */
 #ifndef MCPROBE_COLLECTOR_H
 #define MCPROBE_COLLECTOR_H
@@ -20,8 +21,10 @@
 
 struct event_base;
 struct collector;
+struct tls;
 
-#define COLLECTOR_PORT	"2055"
+#define COLLECTOR_PORT	   "2055"
+#define COLLECTOR_TLS_PORT "4740" /* RFC 7011 §10.3.4 */
 #define COLLECTOR_QUEUE (4 * 1024 * 1024)
 
 /* The collector wants to be told WHAT (enum options_part) before anything else: answer
@@ -29,8 +32,9 @@ struct collector;
 typedef void collector_want(void *arg, struct collector *, unsigned what);
 
 struct collector_setup {
-	const char *spec;	 /* [udp://|tcp://]HOST[:PORT], [ADDR]:PORT; borrowed */
-	struct event_base *base; /* needed for tcp:// */
+	const char *spec;	 /* [udp://|tcp://|tls://]HOST[:PORT], [ADDR]:PORT; borrowed */
+	struct event_base *base; /* needed for tcp:// and tls:// */
+	struct tls *tls;	 /* of tls://; borrowed */
 	struct counters *counters;
 	unsigned intra;		 /* templates again after N messages; 0: never */
 	bool has_templates;	 /* not v5 */

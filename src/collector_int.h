@@ -26,7 +26,9 @@ struct queued {
 
 struct collector {
 	const char *spec;
-	bool tcp;
+	bool tcp; /* or TLS */
+	struct tls *tls; /* borrowed; NULL: in the clear */
+	char *host;	 /* owned; of TLS: who it must be */
 	struct addrinfo *addresses; /* owned: all the name resolved to */
 	struct addrinfo *address;   /* the one in use */
 	struct counters *counters;

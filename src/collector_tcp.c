@@ -18,6 +18,7 @@
 #include "collector_int.h"
 #include "log.h"
 #include "options_data.h"
+#include "tls.h"
 #include "wire.h"
 
 #define CONNECT_MS   5000
@@ -151,15 +152,18 @@ connected(struct collector *c)
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
+	int error = EVUTIL_SOCKET_ERROR();
 	struct collector *c = arg;
+	char why[192];
 
-	(void)bev;
 	if (what & BEV_EVENT_CONNECTED)
 		connected(c);
 	else if (what & BEV_EVENT_EOF)
 		lost(c, "closed the connection");
+	else if (c->tls != NULL)
+		lost(c, tls_bufferevent_reason(bev, error, why, sizeof(why)));
 	else
-		lost(c, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+		lost(c, evutil_socket_error_to_string(error));
 }
 
 /* Collectors say nothing; what they say anyway must not pile up. */
@@ -200,7 +204,9 @@ try_connect(struct collector *c)
 {
 	static const struct timeval limit = {CONNECT_MS / 1000, CONNECT_MS % 1000};
 
-	c->bev = bufferevent_socket_new(c->base, -1, BEV_OPT_CLOSE_ON_FREE);
+	c->bev = c->tls != NULL
+	    ? tls_bufferevent(c->tls, c->base, c->host)
+	    : bufferevent_socket_new(c->base, -1, BEV_OPT_CLOSE_ON_FREE);
 	if (c->bev == NULL) {
 		lost(c, "out of memory");
 		return;

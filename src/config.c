@@ -514,6 +514,12 @@ is_interface(const char *name)
 	    stat(name, &st) < 0;
 }
 
+static bool
+is_standard(const char *name)
+{
+	return name != NULL && strcmp(name, "-") == 0;
+}
+
 static int
 config_check_input(struct config *c, char *err, size_t errlen)
 {
@@ -527,6 +533,10 @@ config_check_input(struct config *c, char *err, size_t errlen)
 	if (c->interfaces.n > 0 && c->pcap_file_list != NULL)
 		return reason(err, errlen, "-i and --pcap-file-list exclude each other");
 	c->live = live > 0;
+	for (i = 0; c->supervise && i < c->interfaces.n; i++)
+		if (is_standard(c->interfaces.v[i]))
+			return reason(err, errlen,
+			    "--supervise: standard input cannot be read again after a crash");
 	if (c->interfaces.n == 0 && c->pcap_file_list == NULL && !c->dry_run &&
 	    !c->check_config)
 		return reason(err, errlen,
@@ -539,12 +549,6 @@ config_check_input(struct config *c, char *err, size_t errlen)
 			: "%s: no such file",
 		    c->interfaces.v[0]);
 	return 0;
-}
-
-static bool
-is_standard(const char *name)
-{
-	return name != NULL && strcmp(name, "-") == 0;
 }
 
 /* In the background there is neither standard input nor output. */
@@ -561,7 +565,7 @@ config_check_daemon(const struct config *c, char *err, size_t errlen)
 	return 0;
 }
 
-/* [udp://|tcp://]HOST[:PORT]: is it one, as far as can be told without asking a name
+/* [udp://|tcp://|tls://]HOST[:PORT]: is it one, as far as can be told without asking a name
  * server? An IPv6 address without brackets has colons but no port. */
 static bool
 is_collector(const char *spec)
@@ -569,7 +573,8 @@ is_collector(const char *spec)
 	const char *host = spec, *port;
 	long n;
 
-	if (strncmp(spec, "udp://", 6) == 0 || strncmp(spec, "tcp://", 6) == 0)
+	if (strncmp(spec, "udp://", 6) == 0 || strncmp(spec, "tcp://", 6) == 0 ||
+	    strncmp(spec, "tls://", 6) == 0)
 		host = spec + 6;
 	if (strstr(host, "://") != NULL || *host == '\0' || *host == ':')
 		return false;
@@ -597,11 +602,13 @@ config_finish(struct config *c, char *err, size_t errlen)
 	for (i = 0; i < c->collectors.n; i++)
 		if (!is_collector(c->collectors.v[i]))
 			return reason(err, errlen,
-			    "--collector %s: expected [udp://|tcp://]HOST:PORT, ports 1 to 65535",
+			    "--collector %s: expected [udp://|tcp://|tls://]HOST:PORT, ports 1 to 65535",
 			    c->collectors.v[i]);
 	if (c->biflow == BIFLOW_RFC5103 && c->version != 10 && c->collectors.n > 0)
 		return reason(err, errlen,
 		    "--biflow rfc5103 has reverse elements, which only IPFIX can carry: add -V 10");
+	if ((c->tls_cert == NULL) != (c->tls_key == NULL))
+		return reason(err, errlen, "--tls-cert and --tls-key need each other");
 	return config_finish_cloud(c, err, errlen);
 }
 
@@ -640,6 +647,7 @@ config_defaults(struct config *c, char *err, size_t errlen)
 
 	c->promisc = true;
 	c->dpi = true;
+	c->sandbox = true;
 	for (i = 0; i < option_rows; i++)
 		if (option_table[i].def != NULL &&
 		    option_read(c, &option_table[i], option_table[i].def, "default of ", err,
@@ -721,6 +729,12 @@ config_clear(struct config *c)
 	free(c->local);
 	config_clear_cloud(c);
 	memset(c, 0, sizeof(*c));
+}
+
+bool
+config_appends(const struct config *c)
+{
+	return c->again > 0 && c->live;
 }
 
 bool

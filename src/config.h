@@ -36,6 +36,7 @@ struct redis_address {
 	char *host; /* NULL: PATH */
 	int port;
 	char *path;
+	bool tls; /* HOST must prove to be it */
 };
 
 struct redis_list {
@@ -81,6 +82,7 @@ struct config {
 	/* export */
 	struct strlist collectors;
 	bool all_collectors;
+	char *tls_ca, *tls_cert, *tls_key; /* of our connections; NULL: the system's, none */
 	int version; /* 5, 9, 10 */
 	char *template;
 	int template_id;
@@ -109,6 +111,7 @@ struct config {
 	bool resp_default;   /* nobody asked for it by name */
 	bool resp_none;	     /* --resp none */
 	char *resp_password_file;
+	char *resp_cert, *resp_key, *resp_client_ca; /* --resp-tls; NULL: none */
 	int volatile_ttl_s;
 	int cloud_interval_s;
 	int max_keys;
@@ -121,8 +124,11 @@ struct config {
 	char *pid_file;
 	bool syslog;
 	char *user;
+	bool supervise;
+	bool sandbox;
 	bool dry_run;
 	bool live; /* computed: the input is interfaces */
+	unsigned again; /* main's: this often the supervisor started the probe again */
 	unsigned file_depth; /* config_parse()'s: files within files */
 };
 
@@ -141,6 +147,9 @@ void	 config_man_file(FILE *); /* mcprobe.conf(5): long names, kinds and default
 
 /* The known name nearest to NAME by edit distance, NULL if none is near. NAMES: N of them. */
 const char *config_nearest(const char *name, const char *const *names, unsigned n);
+
+/* Go on with the files that are there: what ended before wrote them, of other packets. */
+bool	 config_appends(const struct config *);
 
 /* Does the key tree have anybody to read it: nodes, or clients? */
 bool	 config_has_cloud(const struct config *);

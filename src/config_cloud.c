@@ -100,6 +100,10 @@ read_address(struct redis_address *a, const char *text)
 	a->text = strdup(text);
 	if (a->text == NULL)
 		return -1;
+	if (strncmp(text, "tls://", 6) == 0 || strncmp(text, "rediss://", 9) == 0) {
+		a->tls = true;
+		return read_host(a, strchr(text, '/') + 2);
+	}
 	if (strncmp(text, "unix:", 5) != 0)
 		return read_host(a, text);
 	a->path = strdup(text + 5);
@@ -134,7 +138,7 @@ read_list(struct redis_list *l, const char *value, char *err, size_t errlen)
 		if (read_address(&v[l->n], word) < 0) {
 			redis_address_clear(&v[l->n]);
 			rc = reason(err, errlen,
-			    "HOST:PORT (ports 1 to 65535) or unix:PATH, not %s", word);
+			    "[tls://]HOST:PORT (ports 1 to 65535) or unix:PATH, not %s", word);
 			break;
 		}
 		l->n++;
@@ -156,6 +160,7 @@ config_set_sentinel(struct config *c, const char *value, char *err, size_t errle
 {
 	const char *at = strchr(value, '@');
 	char *master;
+	unsigned i;
 
 	if (at == NULL || at == value)
 		return reason(err, errlen, "MASTER@HOST:PORT,...");
@@ -165,7 +170,13 @@ config_set_sentinel(struct config *c, const char *value, char *err, size_t errle
 	free(c->sentinel_master);
 	c->sentinel_master = master;
 	redis_list_clear(&c->sentinels);
-	return read_list(&c->sentinels, at + 1, err, errlen);
+	if (read_list(&c->sentinels, at + 1, err, errlen) < 0)
+		return -1;
+	for (i = 0; i < c->sentinels.n; i++)
+		if (c->sentinels.v[i].tls)
+			return reason(err, errlen,
+			    "sentinels and their master without TLS: that is not supported");
+	return 0;
 }
 
 /*
@@ -191,6 +202,29 @@ config_set_resp(struct config *c, const char *value, char *err, size_t errlen)
 	}
 	c->resp_none = false;
 	return strlist_add(&c->resp, value) < 0 ? reason(err, errlen, "no memory") : 0;
+}
+
+int
+config_set_resp_tls(struct config *c, const char *value, char *err, size_t errlen)
+{
+	char **to[] = {&c->resp_cert, &c->resp_key, &c->resp_client_ca};
+	char *copy = strdup(value), *rest = copy, *word;
+	unsigned n = 0;
+	int rc = copy == NULL ? -1 : 0;
+
+	free(c->resp_client_ca);
+	c->resp_client_ca = NULL;
+	while (rc == 0 && (word = strsep(&rest, ",")) != NULL) {
+		if (n == 3 || *word == '\0') {
+			n = 0;
+			break;
+		}
+		rc = config_string(to[n++], word);
+	}
+	free(copy);
+	if (rc < 0)
+		return reason(err, errlen, "no memory");
+	return n < 2 ? reason(err, errlen, "CERT,KEY or CERT,KEY,CLIENT-CA: names of files") : 0;
 }
 
 /* The list replaces the one before it, the default's too. */
@@ -291,6 +325,8 @@ config_finish_cloud(struct config *c, char *err, size_t errlen)
 		return -1;
 	if (check_nodes(c, err, errlen) < 0)
 		return -1;
+	if (c->resp_cert != NULL && c->resp_none)
+		return reason(err, errlen, "--resp-tls: nobody is answered (--resp none)");
 	if (c->daemon && c->events != NULL && strcmp(c->events, "-") == 0)
 		return reason(err, errlen, "--daemon cannot write to standard output");
 	if (c->resp.n == 0 && !c->resp_none && (c->live || c->stay)) {
@@ -309,6 +345,9 @@ config_clear_cloud(struct config *c)
 	strlist_clear(&c->resp);
 	strlist_clear(&c->publish);
 	free(c->sentinel_master);
+	free(c->resp_cert);
+	free(c->resp_key);
+	free(c->resp_client_ca);
 }
 
 bool

@@ -32,7 +32,8 @@ struct option_row {
 };
 
 /* config_cloud.c */
-option_set config_set_redis, config_set_sentinel, config_set_resp, config_set_publish;
+option_set config_set_redis, config_set_sentinel, config_set_resp, config_set_resp_tls,
+    config_set_publish;
 int	 config_finish_cloud(struct config *, char *err, size_t errlen);
 void	 config_clear_cloud(struct config *);
 

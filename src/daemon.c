@@ -38,12 +38,17 @@ daemon_start(void)
 void
 daemon_ready(int fd)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	ssize_t n;
+	ssize_t n = write(fd, "", 1);
 
-	n = write(fd, "", 1);
 	(void)n;
 	close(fd);
+}
+
+void
+daemon_detach(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
 	if (null < 0)
 		return;
 	dup2(null, STDIN_FILENO);

@@ -12,8 +12,11 @@
  */
 int	 daemon_start(void);
 
-/* Everything is open: let the parent go and give up the standard streams. */
+/* Everything is open: let the parent go. */
 void	 daemon_ready(int fd);
+
+/* Give up the standard streams. */
+void	 daemon_detach(void);
 
 /*
  * Make PATH and lock it. The descriptor to keep, or -1 with the reason in ERR, among them

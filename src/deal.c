@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "flowkey.h"
+#include "heart.h"
 #include "plugin.h"
 
 #define BATCHES	  8 /* per worker */
@@ -44,12 +45,13 @@ deal_nap(uint64_t us)
 
 /* An empty batch for H; waits for the worker to give one back. */
 static struct deal_batch *
-hand_open(struct hand *h)
+hand_open(struct deal *d, struct hand *h)
 {
 	while (h->open == NULL) {
 		h->open = ring_get(&h->home);
 		if (h->open == NULL) {
 			bell_ring(h->bell);
+			heart_beat(d->s.heart, HEART_DEALER);
 			deal_nap(NAP_NS / 1000);
 			continue;
 		}
@@ -62,7 +64,7 @@ hand_open(struct hand *h)
 static void
 hand_send(struct deal *d, struct hand *h, bool last)
 {
-	struct deal_batch *b = hand_open(h);
+	struct deal_batch *b = hand_open(d, h);
 
 	b->clock_us = d->clock_us;
 	b->last = last;
@@ -75,14 +77,14 @@ static void
 hand_add(struct deal *d, struct hand *h, const struct packet *pkt)
 {
 	uint32_t len = d->s.bytes ? pkt->l3_len : 0;
-	struct deal_batch *b = hand_open(h);
+	struct deal_batch *b = hand_open(d, h);
 	struct packet *copy;
 
 	if (len > DEAL_BYTES)
 		abort(); /* --snaplen allows no such frame */
 	if (b->n == DEAL_PACKETS || b->used + len > DEAL_BYTES) {
 		hand_send(d, h, false);
-		b = hand_open(h);
+		b = hand_open(d, h);
 	}
 	copy = &b->pkt[b->n++];
 	*copy = *pkt;
@@ -130,6 +132,7 @@ deal_pause(void *arg, uint64_t us)
 {
 	struct deal *d = arg;
 
+	heart_beat(d->s.heart, HEART_DEALER);
 	deal_send_open(d);
 	deal_nap(us < PAUSE_US ? us : PAUSE_US);
 	return !__atomic_load_n(&d->stopping, __ATOMIC_ACQUIRE);
@@ -141,11 +144,15 @@ deal_main(void *arg)
 	struct deal *d = arg;
 	unsigned i;
 
-	while (!__atomic_load_n(&d->stopping, __ATOMIC_ACQUIRE) && trace_read(d->trace))
+	heart_beat(d->s.heart, HEART_DEALER);
+	while (!__atomic_load_n(&d->stopping, __ATOMIC_ACQUIRE) && trace_read(d->trace)) {
+		heart_beat(d->s.heart, HEART_DEALER);
 		deal_send_open(d); /* also those without packets: the clock goes on */
+	}
 	__atomic_store_n(&d->done, true, __ATOMIC_RELEASE);
 	for (i = 0; i < d->s.workers; i++)
 		hand_send(d, &d->hand[i], true);
+	heart_rest(d->s.heart, HEART_DEALER);
 	return NULL;
 }
 

@@ -28,6 +28,7 @@ struct deal_batch {
 };
 
 struct deal;
+struct heart;
 struct plugins;
 
 struct deal_setup {
@@ -38,6 +39,7 @@ struct deal_setup {
 	bool bytes; /* somebody reads packets' bytes: copy them */
 	uint64_t seed;
 	const struct plugins *plugins; /* NULL: none; borrowed */
+	struct heart *heart; /* told that the thread gets on; may be NULL */
 };
 
 /* NULL: no memory. */

@@ -164,7 +164,7 @@ events_new(const struct event_setup *setup, char *err, size_t errlen)
 	json_init(&e->object);
 	outfile_init(&e->file, config->events, setup->counters);
 	if (config->events != NULL) {
-		if (outfile_open(&e->file, config->events, OUTFILE_TRUNCATE) == -1) {
+		if (outfile_open(&e->file, config->events, config_appends(config) ? OUTFILE_RESUME : OUTFILE_TRUNCATE) == -1) {
 			snprintf(err, errlen, "%s: %s", config->events,
 			    strerror(errno));
 			events_free(e);

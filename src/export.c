@@ -18,6 +18,7 @@
 #include "options_data.h"
 #include "outfile.h"
 #include "stream.h"
+#include "tls.h"
 
 #define SECOND_US     1000000
 #define JSON_PIECE    65536
@@ -41,6 +42,7 @@ struct export {
 	uint32_t *port_index;	/* owned */
 	struct options_source source;
 
+	struct tls *tls; /* owned, NULL: no collector wants it */
 	struct collector **collectors; /* owned */
 	unsigned ncollectors, turn;    /* whose turn it is */
 	struct stream stream;	       /* of the collectors */
@@ -115,6 +117,11 @@ open_collectors(struct export *e, struct event_base *base, char *err, size_t err
 	}
 	for (i = 0; i < config->collectors.n; i++) {
 		setup.spec = config->collectors.v[i];
+		if (e->tls == NULL && strncmp(setup.spec, "tls://", 6) == 0 &&
+		    (e->tls = tls_client_new(config->tls_ca, config->tls_cert,
+			 config->tls_key, err, errlen)) == NULL)
+			return -1;
+		setup.tls = e->tls;
 		c = collector_new(&setup, err, errlen);
 		if (c == NULL)
 			return -1;
@@ -148,6 +155,7 @@ open_ipfixfile(struct export *e, char *err, size_t errlen)
 		.template = e->template,
 		.source = &e->source,
 		.counters = e->counters,
+		.append = config_appends(e->config),
 	};
 	/* What was accepted once must be accepted again. */
 	bool dpi = e->source.names != NULL || (e->template->need & FIELD_NEED_DPI);
@@ -169,13 +177,20 @@ open_ipfixfile(struct export *e, char *err, size_t errlen)
 	return e->ipfixfile == NULL ? -1 : 0;
 }
 
+/* After a crash the records of before stay. */
+static enum outfile_mode
+start_mode(const struct config *config)
+{
+	return config_appends(config) ? OUTFILE_RESUME : OUTFILE_TRUNCATE;
+}
+
 static int
 open_files(struct export *e, char *err, size_t errlen)
 {
 	const struct config *config = e->config;
 
 	if (config->json != NULL &&
-	    outfile_open(&e->json_file, config->json, OUTFILE_TRUNCATE) == -1) {
+	    outfile_open(&e->json_file, config->json, start_mode(config)) == -1) {
 		snprintf(err, errlen, "%s: %s", config->json, strerror(errno));
 		return -1;
 	}
@@ -300,6 +315,7 @@ export_free(struct export *e)
 	export_end(e);
 	for (i = 0; i < e->ncollectors; i++)
 		collector_free(e->collectors[i]);
+	tls_free(e->tls);
 	free(e->collectors);
 	ipfixfile_free(e->ipfixfile);
 	dump_free(e->dump);

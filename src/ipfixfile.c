@@ -102,7 +102,8 @@ ipfixfile_new(const struct ipfixfile_setup *setup, char *err, size_t errlen)
 	f->stream.head.domain = setup->source->domain;
 	f->stream.head.sampling = setup->source->sampling;
 	outfile_init(&f->file, setup->path, setup->counters);
-	if (outfile_open(&f->file, setup->path, OUTFILE_TRUNCATE) == -1) {
+	if (outfile_open(&f->file, setup->path,
+		setup->append ? OUTFILE_APPEND : OUTFILE_TRUNCATE) == -1) {
 		snprintf(err, errlen, "%s: %s", setup->path, strerror(errno));
 		free(f);
 		return NULL;

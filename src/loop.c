@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "deal.h"
 #include "export.h"
+#include "heart.h"
 #include "log.h"
 #include "report.h"
 #include "ring.h"
@@ -55,8 +56,9 @@ static const int loop_signal[SIGNALS] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUS
  */
 static struct {
 	volatile sig_atomic_t count;
+	volatile sig_atomic_t supervisor; /* only his are counted; 0: everybody's */
 	int fd; /* eventfd the loop reads */
-} loop_stops = {0, -1};
+} loop_stops = {0, 0, -1};
 
 enum loop_phase {
 	LOOP_RUNNING,
@@ -432,6 +434,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	heart_beat(l->s->heart, HEART_CONTROL);
 	l->ticks++;
 	loop_tick_clock(l);
 	loop_packet_clock(l);
@@ -465,14 +468,16 @@ on_tick(evutil_socket_t fd, short what, void *arg)
  * Signals
  */
 static void
-stop_handler(int sig)
+stop_handler(int sig, siginfo_t *info, void *context)
 {
 	static const uint64_t one = 1;
 	int saved = errno;
 	ssize_t n;
 
 	(void)sig;
-	if (loop_stops.count++ > 0)
+	(void)context;
+	if ((loop_stops.supervisor == 0 || info->si_pid == loop_stops.supervisor) &&
+	    loop_stops.count++ > 0)
 		_exit(1);
 	n = write(loop_stops.fd, &one, sizeof(one));
 	(void)n;
@@ -525,10 +530,11 @@ on_stop(evutil_socket_t fd, short what, void *arg)
 static int
 loop_signals(struct loop *l)
 {
-	struct sigaction sa = {.sa_handler = stop_handler};
+	struct sigaction sa = {.sa_sigaction = stop_handler, .sa_flags = SA_SIGINFO};
 	int i;
 
 	loop_stops.count = 0;
+	loop_stops.supervisor = heart_supervisor(l->s->heart);
 	loop_stops.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (loop_stops.fd < 0)
 		return -1;
@@ -611,7 +617,9 @@ loop_run(const struct loop_setup *s)
 	if (l.round != NULL && loop_events(&l) == 0) {
 		loop_mask(SIG_UNBLOCK);
 		event_active(l.bell, EV_READ, 0); /* arms it */
+		heart_beat(s->heart, HEART_CONTROL);
 		rc = event_base_dispatch(s->base) < 0 ? -1 : 0;
+		heart_rest(s->heart, HEART_CONTROL);
 		loop_progress(&l, true);
 	}
 	loop_clear(&l);

@@ -15,6 +15,7 @@ struct deal;
 struct event_base;
 struct export;
 struct export_port;
+struct heart;
 struct share;
 struct trace;
 struct worker;
@@ -32,6 +33,7 @@ struct loop_setup {
 	struct deal *deal;	   /* NULL unless it serves the workers */
 	const struct trace *trace; /* the files' reading; NULL live */
 	struct bell *bell;	    /* rung by the workers */
+	struct heart *heart;	    /* told that control gets on; may be NULL */
 	void (*sum)(void *arg, struct counters *); /* of all threads, now */
 	void *arg;
 };
@@ -42,7 +44,8 @@ void	 loop_hold_signals(void);
 /*
  * Run until every worker is done and everything is exported, or as much as a dead
  * collector or node allows. A first SIGINT or SIGTERM stops the workers, a second one ends the
- * process at once. 0, or -1 if the loop cannot be set up.
+ * process at once; with a supervisor it is his second that does, since a terminal or a
+ * service manager may send to both. 0, or -1 if the loop cannot be set up.
  */
 int	 loop_run(const struct loop_setup *);
 

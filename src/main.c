@@ -8,10 +8,12 @@
 #include "daemon.h"
 #include "dpi.h"
 #include "field.h"
+#include "heart.h"
 #include "log.h"
 #include "loop.h"
 #include "plugin.h"
 #include "probe.h"
+#include "supervise.h"
 #include "template.h"
 
 /* --help and the like: print and say so. */
@@ -36,34 +38,82 @@ answered(const struct config *c)
 	return true;
 }
 
-static int
-run(const struct config *c, const struct template *t, const struct plugins *plugins)
+/* Where the process stands: its pid file, and who waits for it to be ready. */
+struct standing {
+	const struct config *config;
+	int background, pidfile; /* -1: none */
+};
+
+/* supervise_setup.ready, and what a probe alone does: everything is open. */
+static void
+tell_ready(void *arg)
 {
-	int background = -1, pidfile = -1, status;
+	struct standing *s = arg;
+
+	if (pidfile_write(s->pidfile) < 0)
+		log_warn("%s cannot be written", s->config->pid_file);
+	if (s->background < 0)
+		return;
+	log_open(true, s->config->verbose > 1 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	daemon_ready(s->background);
+	daemon_detach();
+}
+
+/* The probe in this process; HEART NULL: it stands alone. */
+static int
+run_probe(struct standing *s, const struct template *t, const struct plugins *plugins,
+    struct heart *heart)
+{
 	struct probe *p;
 	char err[512];
+	int status;
 
-	if (c->daemon && (background = daemon_start()) < 0)
-		fatal(1, "cannot run in the background");
-	if (c->pid_file != NULL &&
-	    (pidfile = pidfile_open(c->pid_file, err, sizeof(err))) < 0)
-		fatal(1, "%s", err);
-	p = probe_new(c, t, plugins, err, sizeof(err));
+	p = probe_new(s->config, t, plugins, heart, err, sizeof(err));
 	if (p == NULL) {
 		log_error("%s", err);
-		pidfile_close(pidfile, c->pid_file);
 		return 1;
 	}
 	loop_hold_signals();
-	if (pidfile_write(pidfile) < 0)
-		log_warn("%s cannot be written", c->pid_file);
-	if (background >= 0) {
-		log_open(true, c->verbose > 1 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-		daemon_ready(background);
+	supervise_follow(heart);
+	heart_ready(heart);
+	if (heart == NULL)
+		tell_ready(s);
+	else if (s->config->daemon) {
+		log_open(true, s->config->verbose > 1 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+		daemon_detach();
 	}
 	status = probe_run(p);
 	probe_free(p);
-	pidfile_close(pidfile, c->pid_file);
+	return status;
+}
+
+static int
+run(struct config *c, const struct template *t, const struct plugins *plugins)
+{
+	struct standing s = {c, -1, -1};
+	struct supervise_setup setup = {.config = c, .ready = tell_ready, .arg = &s};
+	struct heart *heart = NULL;
+	char err[512];
+	int status;
+
+	if (c->daemon && (s.background = daemon_start()) < 0)
+		fatal(1, "cannot run in the background");
+	if (c->pid_file != NULL &&
+	    (s.pidfile = pidfile_open(c->pid_file, err, sizeof(err))) < 0)
+		fatal(1, "%s", err);
+	if (!c->supervise)
+		status = run_probe(&s, t, plugins, NULL);
+	else
+		switch (supervise(&setup, &heart, &c->again, &status)) {
+		case SUPERVISE_CHILD: /* the pid file is the supervisor's, its lock ours too */
+			return run_probe(&s, t, plugins, heart);
+		case SUPERVISE_FAILED:
+			log_error("--supervise: there can be no process");
+			break;
+		case SUPERVISE_OVER:
+			break;
+		}
+	pidfile_close(s.pidfile, c->pid_file);
 	return status;
 }
 

@@ -17,6 +17,7 @@
 #include "cloud.h"
 #include "log.h"
 #include "node_int.h"
+#include "tls.h"
 #include "watch.h"
 
 static const struct node_times times_default = {
@@ -131,6 +132,7 @@ static int
 init(struct nodes *s, char *err, size_t errlen)
 {
 	const struct config *c = s->s.config;
+	unsigned i;
 
 	respbuf_init(&s->out);
 	s->times = times_default;
@@ -142,6 +144,11 @@ init(struct nodes *s, char *err, size_t errlen)
 	}
 	if (make_nodes(s, err, errlen) < 0)
 		return -1;
+	for (i = 0; s->tls == NULL && i < c->redis.n; i++)
+		if (c->redis.v[i].tls &&
+		    (s->tls = tls_client_new(c->tls_ca, c->tls_cert, c->tls_key, err,
+			 errlen)) == NULL)
+			return -1;
 	return nodes_question(s, err, errlen);
 }
 
@@ -220,6 +227,7 @@ nodes_free(struct nodes *s)
 	for (i = 0; i < s->n; i++)
 		disconnect(&s->v[i]);
 	node_conn_end_dns(s);
+	tls_free(s->tls);
 	for (i = 0; i < s->n; i++) {
 		node_event_clear(&s->v[i]);
 		node_batch_clear(&s->v[i].batch);

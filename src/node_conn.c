@@ -26,6 +26,7 @@
 
 #include "clock.h"
 #include "node_int.h"
+#include "tls.h"
 
 #define USER_TIMEOUT_MS 10000 /* unacknowledged for so long: dead */
 #define KEEPALIVE_S	15
@@ -86,6 +87,8 @@ node_conn_close(struct node_conn *c)
 	if (c->reader != NULL)
 		redisReaderFree(c->reader);
 	c->reader = NULL;
+	free(c->host);
+	c->host = NULL;
 	c->state = NODE_CONN_CLOSED;
 	c->owed = 0;
 	c->life++;
@@ -218,36 +221,6 @@ open_reader(struct node_conn *c)
 }
 
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
-{
-	struct node_conn *c = arg;
-	int error = EVUTIL_SOCKET_ERROR();
-
-	if (what & BEV_EVENT_CONNECTED) {
-		drop_addresses(c);
-		if (!open_reader(c)) {
-			node_conn_fail(c, "no memory");
-			return;
-		}
-		c->state = NODE_CONN_OPEN;
-		c->heard_ms = node_now();
-		bufferevent_enable(bev, EV_READ | EV_WRITE);
-		c->calls->open(c->arg);
-		return;
-	}
-	if (c->state == NODE_CONN_CONNECTING) {
-		snprintf(c->why, sizeof(c->why), "%s",
-		    evutil_socket_error_to_string(error));
-		drop_socket(c);
-		try_next(c);
-	} else if (what & BEV_EVENT_EOF) {
-		node_conn_fail(c, "closed the connection");
-	} else {
-		node_conn_fail(c, evutil_socket_error_to_string(error));
-	}
-}
-
-static void
 set_options(int fd)
 {
 	unsigned ms = USER_TIMEOUT_MS;
@@ -262,12 +235,69 @@ set_options(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
 }
 
+/* Of the event that tells of ERROR. */
+static const char *
+reason(const struct node_conn *c, int error, char *text, size_t size)
+{
+	return c->host != NULL ? tls_bufferevent_reason(c->bev, error, text, size)
+			       : evutil_socket_error_to_string(error);
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct node_conn *c = arg;
+	int error = EVUTIL_SOCKET_ERROR();
+	char why[NODE_ERROR];
+
+	if (what & BEV_EVENT_CONNECTED) {
+		drop_addresses(c);
+		if (!open_reader(c)) {
+			node_conn_fail(c, "no memory");
+			return;
+		}
+		c->state = NODE_CONN_OPEN;
+		c->heard_ms = node_now();
+		if (c->host != NULL) /* its socket was made by libevent */
+			set_options(bufferevent_getfd(bev));
+		bufferevent_enable(bev, EV_READ | EV_WRITE);
+		c->calls->open(c->arg);
+		return;
+	}
+	if (c->state == NODE_CONN_CONNECTING) {
+		snprintf(c->why, sizeof(c->why), "%s", reason(c, error, why, sizeof(why)));
+		drop_socket(c);
+		try_next(c);
+	} else if (what & BEV_EVENT_EOF) {
+		node_conn_fail(c, "closed the connection");
+	} else {
+		node_conn_fail(c, reason(c, error, why, sizeof(why)));
+	}
+}
+
+static bool
+start_connecting(struct node_conn *c, const struct sockaddr *sa, socklen_t len)
+{
+	bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
+	if (bufferevent_socket_connect(c->bev, sa, (int)len) == 0)
+		return true;
+	drop_socket(c);
+	return false;
+}
+
 /* The answer comes through on_event(). False: none will; ERRNO says why. */
 static bool
 try_address(struct node_conn *c, const struct sockaddr *sa, socklen_t len)
 {
+	int fd;
+
+	if (c->host != NULL) {
+		c->bev = tls_bufferevent(c->set->tls, c->set->s.base, c->host);
+		errno = ENOMEM;
+		return c->bev != NULL && start_connecting(c, sa, len);
+	}
 	/* ours rather than libevent's, which would survive an exec */
-	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return false;
@@ -279,12 +309,7 @@ try_address(struct node_conn *c, const struct sockaddr *sa, socklen_t len)
 		errno = ENOMEM;
 		return false;
 	}
-	bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
-	if (bufferevent_socket_connect(c->bev, sa, (int)len) < 0) {
-		drop_socket(c);
-		return false;
-	}
-	return true;
+	return start_connecting(c, sa, len);
 }
 
 static void
@@ -408,6 +433,10 @@ node_conn_open(struct node_conn *c, const struct redis_address *to)
 	c->state = NODE_CONN_RESOLVING;
 	c->began_ms = node_now();
 	c->why[0] = '\0';
+	if (to->tls && (c->host = strdup(to->host)) == NULL) {
+		node_conn_fail(c, "no memory");
+		return;
+	}
 	if (to->path != NULL)
 		open_path(c, to->path);
 	else

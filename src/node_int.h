@@ -49,6 +49,7 @@
 struct bufferevent;
 struct event;
 struct evdns_base;
+struct tls;
 struct node;
 
 /* How long things take, in ms. Tests make them shorter. */
@@ -95,8 +96,9 @@ struct node_conn {
 	const struct node_conn_calls *calls;
 	void *arg;
 	enum node_conn_state state;
-	struct bufferevent *bev;	/* owned, as the next three */
+	struct bufferevent *bev;	/* owned, as the next four */
 	redisReader *reader;
+	char *host; /* who must prove to be it; NULL: in the clear */
 	struct node_lookup *lookup;	/* under way */
 	struct evutil_addrinfo *found;	/* the addresses, */
 	const struct evutil_addrinfo *next; /* of them to try */
@@ -302,6 +304,7 @@ struct nodes {
 	struct node *v; /* owned; N of them */
 	unsigned n;
 	char *password; /* owned; NULL: none */
+	struct tls *tls; /* owned; NULL: no node wants it */
 	struct event *tick;
 	struct evdns_base *dns;
 	unsigned lookups;   /* under way, also those called off */

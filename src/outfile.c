@@ -22,6 +22,29 @@ outfile_init(struct outfile *f, const char *path, struct counters *counters)
 	f->fd = -1;
 }
 
+/* A crash may have cut a write short: cut off what follows the last whole line. */
+static void
+cut_line(const char *path, int fd)
+{
+	char bytes[4096];
+	off_t end = lseek(fd, 0, SEEK_END), at = end;
+	int in = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+
+	while (in != -1 && at > 0) {
+		at = at > (off_t)sizeof(bytes) ? at - (off_t)sizeof(bytes) : 0;
+		n = pread(in, bytes, sizeof(bytes), at);
+		while (n > 0 && bytes[n - 1] != '\n')
+			n--;
+		if (n != 0)
+			break;
+	}
+	if (in != -1)
+		close(in);
+	if (n >= 0 && end > at + n && ftruncate(fd, at + n) == -1)
+		log_warn("%s: a line that was cut short stays: %s", path, strerror(errno));
+}
+
 int
 outfile_open(struct outfile *f, const char *path, enum outfile_mode mode)
 {
@@ -49,6 +72,8 @@ outfile_open(struct outfile *f, const char *path, enum outfile_mode mode)
 	f->mine = true;
 	f->made = made;
 	f->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	if (mode == OUTFILE_RESUME && f->regular)
+		cut_line(path, fd);
 	f->torn = false;
 	return 0;
 }

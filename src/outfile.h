@@ -29,6 +29,7 @@ enum outfile_mode {
 	OUTFILE_TRUNCATE, /* start-up: empty what is there */
 	OUTFILE_APPEND,	  /* reopening: keep it */
 	OUTFILE_FRESH,	  /* must not exist */
+	OUTFILE_RESUME,	  /* start-up after a crash: keep its whole lines */
 };
 
 void	 outfile_init(struct outfile *, const char *path, struct counters *);

@@ -28,6 +28,7 @@
 #include "privs.h"
 #include "report.h"
 #include "ring.h"
+#include "sandbox.h"
 #include "share.h"
 #include "trace.h"
 #include "worker.h"
@@ -40,6 +41,7 @@ struct probe {
 	const struct config *config;
 	const struct template *template;
 	const struct plugins *plugins; /* NULL: none runs */
+	struct heart *heart; /* NULL: no supervisor */
 	struct counters counters; /* control's */
 	struct event_base *base;
 	struct bell bell;
@@ -185,8 +187,12 @@ probe_drop(struct probe *p, char *err, size_t errlen)
 	uid_t uid;
 	gid_t gid;
 
-	if (!p->config->live || geteuid() != 0 || strcmp(p->config->user, "root") == 0)
-		return 0;
+	if (!p->config->live)
+		return privs_seal(err, errlen);
+	if (geteuid() != 0)
+		return privs_limit(err, errlen);
+	if (strcmp(p->config->user, "root") == 0)
+		return privs_seal(err, errlen);
 	if (privs_user(p->config->user, &uid, &gid, err, errlen) < 0)
 		return -1;
 	export_chown(p->export, uid, gid);
@@ -217,6 +223,7 @@ probe_make_worker(struct probe *p, struct capture **sources, struct capture *fil
 		.files = &p->files,
 		.deal = p->deal,
 		.control = &p->bell,
+		.heart = p->heart,
 	};
 
 	p->workers[p->nworkers] = worker_new(&s, err, errlen);
@@ -232,11 +239,15 @@ probe_open_files(struct probe *p, unsigned n, char *err, size_t errlen)
 {
 	struct capture *file = probe_open_source(p, 0, err, errlen);
 	struct deal_setup deal = {p->config, &p->files, file, n,
-		probe_wants_dpi(p) || p->plugins != NULL, p->seed, p->plugins};
+		probe_wants_dpi(p) || p->plugins != NULL, p->seed, p->plugins, p->heart};
 	int rc = 0;
 
 	if (file == NULL)
 		return -1;
+	if (probe_drop(p, err, errlen) < 0) {
+		capture_close(file);
+		return -1;
+	}
 	if (n == 1) {
 		rc = probe_make_worker(p, NULL, file, err, errlen);
 		p->trace = rc == 0 ? worker_trace(p->workers[0]) : NULL;
@@ -366,7 +377,7 @@ probe_warn_nowhere(const struct config *c)
 
 struct probe *
 probe_new(const struct config *config, const struct template *template,
-    const struct plugins *plugins, char *err, size_t errlen)
+    const struct plugins *plugins, struct heart *heart, char *err, size_t errlen)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 
@@ -377,7 +388,9 @@ probe_new(const struct config *config, const struct template *template,
 	p->config = config;
 	p->template = template;
 	p->plugins = plugins->any ? plugins : NULL;
+	p->heart = heart;
 	p->bell.fd = -1;
+	counter_add(&p->counters, COUNTER_RESTARTS, config->again);
 	if (probe_init(p, err, errlen) < 0) {
 		probe_free(p);
 		return NULL;
@@ -409,6 +422,7 @@ probe_start_workers(struct probe *p)
 	sigaction(SIGUSR2, &wake, NULL);
 	sigfillset(&all);
 	sigdelset(&all, SIGUSR2);
+	sigdelset(&all, SIGSYS); /* -b 2: the sandbox names the call */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (i = 0; i < p->nworkers; i++)
 		bells[i] = worker_bell(p->workers[i]);
@@ -443,15 +457,40 @@ probe_summary(struct probe *p)
 	return failed ? 1 : 0;
 }
 
+/* False: it was asked for and cannot be had. */
+static bool
+probe_confine(const struct probe *p)
+{
+	struct sandbox_options o = {p->config->live, p->config->verbose > 1};
+	char err[128];
+
+	if (!p->config->sandbox)
+		return true;
+	switch (sandbox_enter(&o, err, sizeof(err))) {
+	case SANDBOX_ON:
+		break;
+	case SANDBOX_NOT_BUILT:
+		log_info("no sandbox: %s", err);
+		break;
+	case SANDBOX_FAILED:
+		log_error("no sandbox: %s; --no-sandbox runs without", err);
+		return false;
+	}
+	return true;
+}
+
 int
 probe_run(struct probe *p)
 {
 	const struct loop_setup loop = {p->config, p->base, p->export, p->share, p->ports,
-		p->nports, p->workers, p->nworkers, p->deal, p->trace, &p->bell, probe_sum, p};
+		p->nports, p->workers, p->nworkers, p->deal, p->trace, &p->bell, p->heart,
+		probe_sum, p};
 
 	/* some threads may run already, and nobody would take what they hand over: they
 	   cannot be joined */
 	probe_warn_nowhere(p->config);
+	if (!probe_confine(p))
+		return 1;
 	if (share_start(p->share) < 0)
 		fatal(1, "the Redis nodes cannot be connected to");
 	if (probe_start_workers(p) < 0)

@@ -11,15 +11,16 @@
 #include "config.h"
 #include "template.h"
 
+struct heart;
 struct plugins;
 struct probe;
 
 /*
  * Open the input and the sinks and drop privileges; nothing runs yet. NULL on failure,
- * the reason in ERR. The first three arguments are borrowed for the probe's life.
+ * the reason in ERR. The first four arguments are borrowed for the probe's life; HEART is NULL without a supervisor.
  */
 struct probe	*probe_new(const struct config *, const struct template *,
-		     const struct plugins *, char *err, size_t errlen);
+		     const struct plugins *, struct heart *, char *err, size_t errlen);
 
 /*
  * Run to the end of the input or a signal, and print the summary. The exit status: 0, or

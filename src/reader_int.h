@@ -96,6 +96,16 @@ void		 links_take(struct links *, struct lookups *to);
 /* Ends the thread. What it had is in REST. */
 void		 links_free(struct links *, struct lookups *rest);
 
+/*
+ * reader_tls.c: what C has to say to the socket, and back, in the clear or through TLS. 0,
+ * or -1 with the reason in WHY: the connection is of no use. ALL: nothing is left.
+ */
+struct redisContext;
+struct tls_stream;
+int	 link_write(struct redisContext *c, struct tls_stream *, bool *all, char *why,
+	     size_t size);
+int	 link_read(struct redisContext *c, struct tls_stream *, char *why, size_t size);
+
 /* For tests: the cache's clock goes MS further. */
 void	 reader_age(struct reader *, uint64_t ms);
 

@@ -35,6 +35,7 @@
 #include "config.h"
 #include "log.h"
 #include "reader_int.h"
+#include "tls.h"
 
 #define DELAY_MIN_MS	 100
 #define DELAY_MAX_MS	 5000
@@ -47,6 +48,7 @@ struct link {
 	const struct redis_address *address; /* NULL: what the sentinels say */
 	const char *name;		     /* for the log; borrowed */
 	redisContext *c;		     /* NULL: no connection */
+	struct tls_stream *tls;		     /* owned; over it; NULL: in the clear */
 	struct lookups asked;		     /* in the order of their answers */
 	unsigned greeting; /* answers to come before those: AUTH, SELECT, ROLE */
 	bool writing;	   /* something was not written yet */
@@ -65,6 +67,7 @@ struct links {
 	unsigned timeout_ms;
 	unsigned sentinel; /* whose turn it is */
 	char *password;	   /* owned; NULL: none */
+	struct tls *tls;   /* owned; NULL: no node wants it */
 	pthread_t thread;
 	int wake_fd, back_fd; /* eventfds: something to ask, something came back */
 	struct lookups done;  /* answered in this turn */
@@ -128,6 +131,8 @@ lost(struct links *l, struct link *link, const char *why, bool refused)
 		STAILQ_REMOVE_HEAD(&link->asked, next);
 		answer(l, k, LOOKUP_UNKNOWN);
 	}
+	tls_stream_free(link->tls);
+	link->tls = NULL;
 	if (link->c != NULL)
 		redisFree(link->c);
 	link->c = NULL;
@@ -315,6 +320,11 @@ have_connection(struct links *l, struct link *link)
 		return false;
 	}
 	set_options(link->c);
+	if (link->address != NULL && link->address->tls &&
+	    (link->tls = tls_connect(l->tls, link->c->fd, link->address->host)) == NULL) {
+		lost(l, link, "out of memory", false);
+		return false;
+	}
 	if (greet(l, link) == -1) {
 		lost(l, link, "out of memory", false);
 		return false;
@@ -346,10 +356,11 @@ ask(struct links *l, struct lookup *k)
 static void
 write_out(struct links *l, struct link *link)
 {
-	int all = 0;
+	char why[192];
+	bool all = false;
 
-	if (redisBufferWrite(link->c, &all) != REDIS_OK)
-		lost(l, link, link->c->errstr, false);
+	if (link_write(link->c, link->tls, &all, why, sizeof(why)) == -1)
+		lost(l, link, why, false);
 	else
 		link->writing = !all;
 }
@@ -469,10 +480,11 @@ take_reply(struct links *l, struct link *link, const redisReply *r)
 static void
 read_in(struct links *l, struct link *link)
 {
+	char why[192];
 	void *reply;
 
-	if (redisBufferRead(link->c) != REDIS_OK) {
-		lost(l, link, link->c->errstr, false);
+	if (link_read(link->c, link->tls, why, sizeof(why)) == -1) {
+		lost(l, link, why, false);
 		return;
 	}
 	while (link->c != NULL) {
@@ -547,7 +559,8 @@ prepare(struct links *l)
 
 		l->poll[i + 1].fd = link->c != NULL ? link->c->fd : -1;
 		l->poll[i + 1].events = POLLIN;
-		if (link->writing)
+		/* while TLS shakes hands it is the other side that is waited for */
+		if (link->writing && (link->tls == NULL || tls_wants_write(link->tls)))
 			l->poll[i + 1].events |= POLLOUT;
 		if (k != NULL && k->deadline_ms < first)
 			first = k->deadline_ms;
@@ -567,6 +580,8 @@ serve(struct links *l, struct link *link, short revents)
 		write_out(l, link);
 	if (link->c != NULL && (revents & (POLLIN | POLLERR | POLLHUP)) != 0)
 		read_in(l, link);
+	if (link->c != NULL && link->tls != NULL && link->writing && revents != 0)
+		write_out(l, link);
 	k = STAILQ_FIRST(&link->asked);
 	if (k != NULL && now_ms() >= k->deadline_ms)
 		lost(l, link, "no answer in time", false);
@@ -598,9 +613,12 @@ free_links(struct links *l)
 {
 	if (l == NULL)
 		return;
-	for (unsigned i = 0; i < l->n; i++)
+	for (unsigned i = 0; i < l->n; i++) {
+		tls_stream_free(l->link[i].tls);
 		if (l->link[i].c != NULL)
 			redisFree(l->link[i].c);
+	}
+	tls_free(l->tls);
 	if (l->password != NULL)
 		explicit_bzero(l->password, strlen(l->password));
 	free(l->password);
@@ -640,6 +658,10 @@ set_up(struct links *l, char *err, size_t errlen)
 		link->delay_ms = DELAY_MIN_MS;
 		if (config->sentinel_master == NULL)
 			link->address = &config->redis.v[i];
+		if (link->address != NULL && link->address->tls && l->tls == NULL &&
+		    (l->tls = tls_client_new(config->tls_ca, config->tls_cert,
+			 config->tls_key, err, errlen)) == NULL)
+			return -1;
 		link->name = link->address != NULL ? link->address->text
 						   : config->sentinel_master;
 	}

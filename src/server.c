@@ -103,6 +103,8 @@ server_init(
 	s->counters = setup->counters;
 	s->commands = setup->commands;
 	s->limits = default_limits;
+	s->tls = setup->tls;
+	s->certified = setup->certified;
 	TAILQ_INIT(&s->listeners);
 	TAILQ_INIT(&s->clients);
 	TAILQ_INIT(&s->dead);

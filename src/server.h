@@ -22,6 +22,7 @@ struct commands;
 struct event_base;
 struct server;
 struct strlist;
+struct tls;
 
 #define SERVER_CLIENTS 1024 /* at once; the next one is told so and cut off */
 
@@ -29,6 +30,8 @@ struct server_setup {
 	struct event_base *base;
 	const struct strlist *listen; /* "[ADDR:]PORT" or "unix:PATH"; borrowed */
 	bool optional;		      /* an address that cannot be had is no error (the default) */
+	struct tls *tls; /* spoken at TCP addresses; NULL: none; borrowed */
+	bool certified;  /* TLS lets in only who shows a certificate */
 	const char *password;	      /* NULL: none; then only loopback and unix may come in */
 	struct counters *counters;
 	struct commands *commands; /* borrowed */

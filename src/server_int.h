@@ -75,6 +75,8 @@ struct server {
 	struct counters *counters;
 	struct commands *commands;
 	char *password; /* owned; NULL: none */
+	struct tls *tls; /* borrowed; NULL: none */
+	bool certified;
 	struct server_limits limits;
 	struct listener_list listeners;
 	char *addresses; /* owned */
@@ -110,6 +112,7 @@ struct client {
 	struct server *server;
 	uint64_t id;
 	int fd; /* -1: dead */
+	struct tls_stream *tls; /* owned; over FD; NULL: in the clear */
 	bool unix_socket;
 	char address[CLIENT_ADDRESS], local[CLIENT_ADDRESS];
 	uint64_t made_us, last_us; /* monotonic */
@@ -170,8 +173,8 @@ bool	 peer_is_local(const struct sockaddr *);
 /*
  * server_turn.c: a client's socket.
  */
-/* A client at FD, which it takes; NULL: no memory, FD is closed. */
-struct client	*client_new(struct server *, int fd);
+/* A client at FD, which it takes, with TLS or not; NULL: no memory, FD is closed. */
+struct client	*client_new(struct server *, int fd, bool tls);
 void	 client_free(struct client *);
 void	 client_drop(struct client *);
 void	 client_cut(struct client *); /* the same, counted as being slow or idle */

@@ -4,7 +4,7 @@
  * away at the door.
  *
  * Without a password only this machine may come in, whatever the address listened on
- * (protected mode, as Redis has it).
+ * (protected mode, as Redis has it), unless TLS asks everybody for a certificate.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -88,9 +88,11 @@ address_text(const union address *a, char *text, size_t len)
  * Clients come in
  */
 static void
-turn_away(struct server *s, int fd, const char *why)
+turn_away(struct server *s, int fd, bool tls, const char *why)
 {
 	counter_inc(s->counters, COUNTER_RESP_REJECTED);
+	if (tls)
+		why = ""; /* he could not read it */
 	/* a new socket has room for a line; if not, he will see why later */
 	(void)!send(fd, why, strlen(why), MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
@@ -112,17 +114,18 @@ let_in(struct listener *l, int fd, const union address *peer)
 	struct server *s = l->server;
 	union address local;
 	socklen_t len = sizeof(local);
+	bool tls = s->tls != NULL && l->path == NULL;
 	struct client *c;
 
 	if (s->nclients >= s->limits.clients) {
-		turn_away(s, fd, TOO_MANY);
+		turn_away(s, fd, tls, TOO_MANY);
 		return;
 	}
-	if (s->password == NULL && !peer_is_local(&peer->sa)) {
-		turn_away(s, fd, DENIED);
+	if (s->password == NULL && !(tls && s->certified) && !peer_is_local(&peer->sa)) {
+		turn_away(s, fd, tls, DENIED);
 		return;
 	}
-	c = client_new(s, fd);
+	c = client_new(s, fd, tls);
 	if (c == NULL) {
 		counter_inc(s->counters, COUNTER_RESP_REJECTED);
 		return;

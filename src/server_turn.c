@@ -24,6 +24,7 @@
 #include "command.h"
 #include "log.h"
 #include "server_int.h"
+#include "tls.h"
 
 #define DISCARD_MAX (1024 * 1024) /* bytes of a client that was told to go */
 #define TOLD_US 60000000
@@ -52,6 +53,8 @@ client_drop(struct client *c)
 	event_del(c->read);
 	event_del(c->write);
 	event_del(c->again);
+	tls_stream_free(c->tls);
+	c->tls = NULL;
 	close(c->fd);
 	c->fd = -1;
 	drop_buffer(c->out);
@@ -82,6 +85,14 @@ client_runnable(const struct client *c)
 	    c->queued <= c->server->limits.output_pause;
 }
 
+/* What TLS has taken already, the socket does not tell of. */
+static void
+client_wake(struct client *c)
+{
+	if (!c->dead && c->reading && c->tls != NULL && tls_pending(c->tls))
+		event_active(c->read, EV_READ, 0);
+}
+
 /* Wait for what it is to send, and only then. */
 static void
 client_arm(struct client *c)
@@ -95,6 +106,7 @@ client_arm(struct client *c)
 		return;
 	}
 	c->reading = read;
+	client_wake(c);
 }
 
 /*
@@ -106,6 +118,8 @@ client_arm(struct client *c)
 static void
 client_leave(struct client *c)
 {
+	if (c->tls != NULL)
+		tls_shutdown(c->tls);
 	if (c->ended || shutdown(c->fd, SHUT_WR) < 0) {
 		client_drop(c);
 		return;
@@ -113,6 +127,23 @@ client_leave(struct client *c)
 	c->lingering = true;
 	c->last_us = clock_us(CLOCK_MONOTONIC);
 	client_arm(c);
+}
+
+/* As evbuffer_write(). */
+static int
+write_some(struct client *c)
+{
+	struct evbuffer_iovec v;
+	ssize_t n;
+
+	if (c->tls == NULL)
+		return evbuffer_write(c->out, c->fd);
+	if (evbuffer_peek(c->out, -1, NULL, &v, 1) < 1)
+		return 0;
+	n = tls_write(c->tls, v.iov_base, v.iov_len);
+	if (n > 0)
+		evbuffer_drain(c->out, (size_t)n);
+	return (int)n;
 }
 
 /* Write as much as the socket takes, at most what waits now. */
@@ -123,7 +154,7 @@ client_flush(struct client *c)
 	int n;
 
 	while (left > 0) {
-		n = evbuffer_write(c->out, c->fd);
+		n = write_some(c);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n <= 0) {
@@ -353,10 +384,12 @@ on_read(evutil_socket_t fd, short what, void *arg)
 		left = c->parser.limits.total - resp_pending(&c->parser);
 		room = left < room ? left : room;
 	}
-	n = recv(fd, s->in, room, 0);
+	n = c->tls != NULL ? tls_read(c->tls, s->in, room) : recv(fd, s->in, room, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
+		if (c->tls != NULL && !tls_is_up(c->tls))
+			counter_inc(s->counters, COUNTER_RESP_TLS_FAILED);
 		client_drop(c);
 		return;
 	}
@@ -372,6 +405,7 @@ on_read(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	client_turn(c);
+	client_wake(c);
 }
 
 /*
@@ -386,7 +420,7 @@ client_limits(struct client *c)
 }
 
 struct client *
-client_new(struct server *s, int fd)
+client_new(struct server *s, int fd, bool tls)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
@@ -405,7 +439,9 @@ client_new(struct server *s, int fd)
 	c->write = event_new(s->base, fd, EV_WRITE | EV_PERSIST, on_write, c);
 	c->again = evtimer_new(s->base, on_again, c);
 	c->out = evbuffer_new();
-	if (c->read == NULL || c->write == NULL || c->again == NULL || c->out == NULL ||
+	if (tls)
+		c->tls = tls_accept(s->tls, fd);
+	if ((tls && c->tls == NULL) || c->read == NULL || c->write == NULL || c->again == NULL || c->out == NULL ||
 	    event_add(c->read, NULL) < 0) {
 		close(fd);
 		client_free(c);
@@ -422,6 +458,7 @@ client_new(struct server *s, int fd)
 void
 client_free(struct client *c)
 {
+	tls_stream_free(c->tls);
 	if (c->read != NULL)
 		event_free(c->read);
 	if (c->write != NULL)

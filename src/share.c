@@ -31,6 +31,7 @@
 #include "server.h"
 #include "sighting.h"
 #include "template.h"
+#include "tls.h"
 #include "user.h"
 #include "watch.h"
 #include "watcher.h"
@@ -54,6 +55,7 @@ struct share {
 	struct users *users;
 	struct server *server; /* NULL: no --resp */
 	char *password;	       /* of clients; owned */
+	struct tls *tls;       /* of clients; owned; NULL: none */
 	int probe_tree;
 	bool want_new;
 	uint64_t start_us, now_ms;
@@ -443,7 +445,7 @@ share_make_server(struct share *s, char *err, size_t errlen)
 	const struct config *c = s->s.config;
 	struct server_setup setup = {.base = s->s.base, .listen = &c->resp,
 		.optional = c->resp_default, .counters = s->s.counters,
-		.commands = s->commands};
+		.commands = s->commands, .certified = c->resp_client_ca != NULL};
 
 	if (c->resp.n == 0)
 		return 0;
@@ -453,6 +455,12 @@ share_make_server(struct share *s, char *err, size_t errlen)
 			return -1;
 	}
 	setup.password = s->password;
+	if (c->resp_cert != NULL) {
+		s->tls = tls_server_new(c->resp_cert, c->resp_key, c->resp_client_ca, err, errlen);
+		if (s->tls == NULL)
+			return -1;
+		setup.tls = s->tls;
+	}
 	s->server = server_new(&setup, err, errlen);
 	if (s->server == NULL)
 		return -1;
@@ -538,6 +546,7 @@ share_free(struct share *s)
 	watcher_free(s->watcher);
 	watch_free(s->watch);
 	cloud_free(s->cloud);
+	tls_free(s->tls);
 	if (s->password != NULL)
 		explicit_bzero(s->password, strlen(s->password));
 	free(s->password);

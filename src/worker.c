@@ -23,6 +23,7 @@
 
 #include "clock.h"
 #include "deal.h"
+#include "heart.h"
 #include "intake.h"
 #include "log.h"
 #include "trace.h"
@@ -91,6 +92,7 @@ worker_commands(struct worker *w, bool busy)
 	struct worker_command *c;
 	bool any = false;
 
+	heart_beat(w->heart, HEART_WORKER + w->id); /* every turn and every wait comes by */
 	if (__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE))
 		w->stopping = true;
 	if (!busy)
@@ -624,6 +626,7 @@ worker_main(void *arg)
 {
 	struct worker *w = arg;
 
+	heart_beat(w->heart, HEART_WORKER + w->id);
 	if (worker_is_live(w))
 		worker_run_live(w);
 	else
@@ -631,6 +634,7 @@ worker_main(void *arg)
 	w->stopping = true;
 	flowtable_flush(w->table, FLOW_END_FORCED);
 	worker_publish(w);
+	heart_rest(w->heart, HEART_WORKER + w->id);
 	__atomic_store_n(&w->state, WORKER_DONE, __ATOMIC_RELEASE);
 	bell_ring(w->control);
 	return NULL;
@@ -730,6 +734,7 @@ worker_new(const struct worker_setup *s, char *err, size_t errlen)
 		w->source[i].capture = s->sources[i];
 	w->config = s->config;
 	w->control = s->control;
+	w->heart = s->heart;
 	w->deal = s->deal;
 	w->id = s->id;
 	w->bell.fd = -1;

@@ -65,6 +65,7 @@ enum worker_state {
 };
 
 struct deal;
+struct heart;
 struct mc_plugin;
 struct plugins;
 struct trace;
@@ -87,6 +88,7 @@ struct worker_setup {
 	const struct strlist *files; /* borrowed */
 	struct deal *deal;	     /* a dealer that serves all workers, borrowed */
 	struct bell *control; /* rung when control has something to get */
+	struct heart *heart;  /* told that the thread gets on; NULL: nobody looks */
 };
 
 /* Make a worker, not yet running. NULL: no memory. Takes the sources in any case. */

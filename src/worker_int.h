@@ -20,8 +20,9 @@ struct source {
 };
 
 struct worker {
-	const struct config *config; /* borrowed, as the next two */
+	const struct config *config; /* borrowed, as the next three */
 	struct bell *control;
+	struct heart *heart; /* may be NULL */
 	struct deal *deal; /* NULL unless packets are dealt to this worker */
 	unsigned id;
 	struct source *source; /* owned; live */

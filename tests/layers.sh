@@ -5,14 +5,14 @@
 
 cd "$(dirname "$0")/.." || exit 1
 
-any='config counter log clock pool'
+any='config counter log clock pool heart'
 in='capture decode frag packet'
 hold='flowkey flow flowtable flowtcp flowaccount flowdelta dpi reorder'
 out='field template export netflow5 netflow9 ipfix ipfixfile options_data message stream
     wire collector json dump outfile keyname cloud glob resp server client command
-    communityid alive event node reader user sighting pattern watch watcher'
+    communityid alive event node reader user sighting pattern watch watcher tls'
 top='main probe plugin share worker live liveset post intake trace deal loop ring report privs
-    daemon'
+    sandbox supervise daemon'
 
 n=0
 status=0
@@ -73,6 +73,8 @@ result "$(includes "$hold" "$out")" "hold/ rooms do not know out/"
 result "$(only capture 'pcap')" "only capture knows libpcap"
 result "$(only dpi '(libndpi/|ndpi)')" "only dpi knows nDPI"
 result "$(only 'node reader' 'hiredis')" "only node and reader know hiredis"
+result "$(only tls '(openssl/(ssl|err|x509|bio)|event2/bufferevent_ssl)')" "only tls knows TLS"
+result "$(only sandbox 'seccomp')" "only sandbox knows libseccomp"
 result "$(includes "$any $in $hold $out" "$top")" "no room knows the threads that use it"
 result "$(for f in src/*.[ch]; do
 	head -n 1 "$f" | grep -qF '/* SPDX-License-Identifier: BSD-3-Clause */' || echo "$f"

@@ -225,7 +225,7 @@ set_up(void **state)
 	memset(got, 0, sizeof(got));
 	for (unsigned i = 0; i < 2; i++) {
 		address[i] = (struct redis_address){(char *)"test", (char *)"127.0.0.1",
-			(int)servers[i].port, NULL};
+			(int)servers[i].port, NULL, false};
 		if (servers[i].c != NULL) {
 			kill(servers[i].pid, SIGCONT); /* if a test failed */
 			tell(i, "FLUSHALL");

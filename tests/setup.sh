@@ -4,7 +4,8 @@
 
 # What building takes, and nothing more.
 BUILD_PACKAGES='autoconf automake libtool pkg-config gcc make libpcap-dev libevent-dev
-    libndpi-dev libxxhash-dev libcap-ng-dev libhiredis-dev libssl-dev uthash-dev'
+    libndpi-dev libxxhash-dev libcap-ng-dev libhiredis-dev libssl-dev libseccomp-dev
+    uthash-dev'
 
 # The packages of the list that are not installed. Nothing where there is no dpkg: there
 # configure says what it misses.

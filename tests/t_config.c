@@ -153,7 +153,8 @@ test_every_row(void **state)
 		{"local-networks", "10.0.0.0/8"}, {"split", "none"}, {"biflow", "uni"},
 		{"obs-domain", "7"}, {"netflow-engine", "1:2"}, {"sampling-options", "psamp"},
 		{"json-labels", "ids"}, {"resp", "none"}, {"config", "/dev/null"},
-		{"redis", "node:6379"}, {"sentinel", "main@one:26379"}, {"publish", "all"}};
+		{"redis", "node:6379"}, {"sentinel", "main@one:26379"}, {"publish", "all"},
+		{"resp-tls", "a.pem,a.key,ca.pem"}};
 	unsigned i, j;
 
 	(void)state;
@@ -177,6 +178,11 @@ test_every_row(void **state)
 			strcpy(line, "--interface|./none|"); /* "-": not in the background */
 		else
 			line[0] = '\0';
+		/* these two need each other */
+		if (strcmp(o->name, "tls-cert") == 0)
+			strcat(line, "--tls-key|text|");
+		if (strcmp(o->name, "tls-key") == 0)
+			strcat(line, "--tls-cert|text|");
 		j = (unsigned)strlen(line);
 		sprintf(line + j, option_takes_value(o) ? "--%s|%s" : "--%s", o->name, value);
 		good(&c, line);

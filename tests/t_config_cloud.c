@@ -253,6 +253,42 @@ test_secret(void **state)
 	assert_non_null(strstr(err, "--redis-password-file /: Is a directory"));
 }
 
+/* tls:// and rediss:// are addresses that want TLS; the text stays what it was. */
+static void
+test_tls(void **state)
+{
+	struct config c;
+
+	(void)state;
+	good(&c, "-i - --redis tls://h:7,rediss://[::1]:8,h:9,tls://h");
+	assert_int_equal(c.redis.n, 4);
+	assert_true(c.redis.v[0].tls && c.redis.v[1].tls && c.redis.v[3].tls);
+	assert_false(c.redis.v[2].tls);
+	assert_string_equal(c.redis.v[0].text, "tls://h:7");
+	assert_string_equal(c.redis.v[0].host, "h");
+	assert_int_equal(c.redis.v[0].port, 7);
+	assert_string_equal(c.redis.v[1].host, "::1");
+	assert_int_equal(c.redis.v[3].port, 6379);
+	config_clear(&c);
+	good(&c, "-i - --resp 1 --resp-tls a,b");
+	assert_string_equal(c.resp_cert, "a");
+	assert_string_equal(c.resp_key, "b");
+	assert_null(c.resp_client_ca);
+	config_clear(&c);
+	good(&c, "-i - --resp 1 --resp-tls a,b,c");
+	assert_string_equal(c.resp_client_ca, "c");
+	config_clear(&c);
+	bad("-i - --resp-tls a", "CERT,KEY");
+	bad("-i - --resp-tls a,", "CERT,KEY");
+	bad("-i - --resp-tls a,b,c,d", "CERT,KEY");
+	bad("-i - --resp none --resp-tls a,b", "nobody is answered");
+	bad("-i - --tls-cert a", "need each other");
+	bad("-i - --tls-key a", "need each other");
+	bad("-i - --sentinel m@tls://h:1", "not supported");
+	bad("-i - --redis tls://", "HOST:PORT");
+	bad("-i - --collector tls://", "tls://");
+}
+
 int
 main(void)
 {
@@ -262,6 +298,7 @@ main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_sentinel),
 		cmocka_unit_test(test_resp),
+		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_publish),
 		cmocka_unit_test(test_no_nodes),
 		cmocka_unit_test(test_secret),

@@ -130,7 +130,7 @@ rig_make(struct rig *r)
 
 	s.files = &files;
 	if (r->n > 1) {
-		struct deal_setup d = {&r->config, &files, file, r->n, false, 7, NULL};
+		struct deal_setup d = {&r->config, &files, file, r->n, false, 7, NULL, NULL};
 
 		r->deal = s.deal = deal_new(&d);
 		assert_non_null(r->deal);

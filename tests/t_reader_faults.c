@@ -310,8 +310,8 @@ static void
 test_sentinel(void **state)
 {
 	struct redis_address sentinel[2] = {
-		{(char *)"s", (char *)"127.0.0.1", (int)free_port(), NULL},
-		{(char *)"s", (char *)"127.0.0.1", 0, NULL}};
+		{(char *)"s", (char *)"127.0.0.1", (int)free_port(), NULL, false},
+		{(char *)"s", (char *)"127.0.0.1", 0, NULL, false}};
 	struct evconnlistener *peer = open_peer(&sentinel[1].port);
 	char text[64], port[8];
 

@@ -50,6 +50,18 @@ bucket_of(const struct table *t, uint32_t hash)
 	return &t->bucket[b < t->n ? b : b - t->level];
 }
 
+void
+table_fetch(const struct table *t, uint32_t hash)
+{
+	__builtin_prefetch(bucket_of(t, hash));
+}
+
+struct cloud_key *
+table_first(const struct table *t, uint32_t hash)
+{
+	return *bucket_of(t, hash);
+}
+
 static const char *
 key_id(const struct cloud_key *k, size_t *len)
 {

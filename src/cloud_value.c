@@ -35,6 +35,26 @@ values_room(struct cloud *c, struct cloud_key *k, unsigned n)
 	return 0;
 }
 
+int
+values_place(struct cloud *c, struct cloud_key *k)
+{
+	const struct tree *t = k->tree;
+	unsigned i;
+
+	if (k->n > 0)
+		return k->n >= t->placed ? 0 : -1;
+	if (values_room(c, k, t->placed) == -1)
+		return -1;
+	memset(k->v, 0, t->placed * sizeof(*k->v));
+	for (i = 0; i < t->placed; i++) {
+		names_hold(&c->names, t->known[i]);
+		k->v[i].name = t->known[i] & (NAME_IDS - 1);
+		k->v[i].gone = 1;
+	}
+	k->n = k->gone = t->placed;
+	return 0;
+}
+
 struct value *
 value_find(struct cloud_key *k, uint32_t name)
 {
@@ -95,9 +115,30 @@ value_free(struct cloud *c, struct cloud_key *k, struct value *v)
 	names_drop(&c->names, v->name);
 }
 
+/* V keeps its place, and nothing else. */
+static void
+value_empty(struct cloud *c, struct cloud_key *k, struct value *v)
+{
+	value_blank(c, v);
+	if (!v->gone)
+		k->gone++;
+	v->gone = 1;
+	v->del = v->sent = 0;
+}
+
+static bool
+is_placed(const struct cloud_key *k, const struct value *v)
+{
+	return v - k->v < k->tree->placed;
+}
+
 void
 value_remove(struct cloud *c, struct cloud_key *k, struct value *v)
 {
+	if (is_placed(k, v)) {
+		value_empty(c, k, v);
+		return;
+	}
 	value_free(c, k, v);
 	k->n--;
 	memmove(v, v + 1, (size_t)(k->v + k->n - v) * sizeof(*v));
@@ -139,10 +180,17 @@ values_sweep(struct cloud *c, struct cloud_key *k)
 	for (i = 0; i < k->n; i++) {
 		struct value *v = &k->v[i];
 
-		if (v->gone && !value_waits(v))
+		if (!v->gone || value_waits(v))
+			;
+		else if (is_placed(k, v))
+			value_empty(c, k, v);
+		else {
 			value_free(c, k, v);
-		else
-			k->v[kept++] = *v;
+			continue;
+		}
+		if (kept != i)
+			k->v[kept] = *v;
+		kept++;
 	}
 	k->n = (uint16_t)kept;
 }

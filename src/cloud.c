@@ -217,6 +217,7 @@ cloud_free(struct cloud *c)
 			key_release(c, k);
 		}
 	puts_clear(c);
+	free(c->behind);
 	for (i = 0; i < VLANS; i++)
 		free(c->vlan[i]);
 	table_clear(&c->table);

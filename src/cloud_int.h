@@ -184,7 +184,7 @@ struct cloud_key {
 	struct cloud_key *wheel_next, **wheel_prev; /* PREV NULL: in no list */
 	struct cloud_key *queue_next, *queue_prev;
 	uint32_t since; /* ms, low bits: since then it waits for its node */
-	char bytes[]; /* the id, then the name with a NUL */
+	char bytes[]; /* the id, then the name with a NUL; then, aligned, the first values */
 };
 
 /* Stands before a key whose tree has top lists: what is in the minute it was fed last. */
@@ -192,7 +192,6 @@ struct key_top {
 	uint64_t minute;
 	uint64_t n[2];	   /* by the tree's top lists */
 	uint64_t fresh[2]; /* of N, what the lists have not got */
-	struct cloud_key *next; /* of the list, if KEY_TOP */
 	uint8_t mac[6];	   /* the last that was written, if MAC_KNOWN */
 	bool mac_known;
 };
@@ -288,7 +287,8 @@ struct cloud {
 	} proto[PROTO_CACHE];
 	struct puts *puts; /* owned */
 	struct cloud_key *unsorted; /* shown, but not in the index yet */
-	struct cloud_key *behind;   /* their top lists are */
+	struct cloud_key **behind;  /* owned: their top lists are */
+	size_t nbehind, behind_cap;
 	uint64_t topped_ms; /* when these were brought up to date */
 	struct vlan_names *vlan[VLANS]; /* owned */
 	uint64_t seen; /* keys in the index */
@@ -314,11 +314,27 @@ key_top(struct cloud_key *k)
 	return (struct key_top *)(void *)k - 1;
 }
 
-/* Bytes a key takes, with what stands before it; but its values. */
+/* Where the first values of a key are: so many bytes from its beginning. */
+static inline size_t
+key_values_at(size_t id_len, size_t name_len)
+{
+	return (offsetof(struct cloud_key, bytes) + id_len + name_len + 1 + 7) &
+	       ~(size_t)7;
+}
+
+/* Room for the values that all keys of T have. */
+static inline struct value *
+key_values(struct cloud_key *k)
+{
+	return (struct value *)(void *)((char *)k +
+					key_values_at(k->id_len, k->name_len));
+}
+
+/* Bytes a key takes, with what stands before it, and room for its first values. */
 static inline size_t
 key_size(const struct tree *t, size_t id_len, size_t name_len)
 {
-	return sizeof(struct cloud_key) + id_len + name_len + 1 +
+	return key_values_at(id_len, name_len) + t->placed * sizeof(struct value) +
 	       (t->ntops > 0 ? sizeof(struct key_top) : 0);
 }
 

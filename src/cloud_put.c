@@ -424,7 +424,8 @@ write_group(struct cloud *c, unsigned from, unsigned to)
 		if (u->key == NULL && (k = table_first(&c->table, u->hash)) != NULL) {
 			if (u->tree->ntops > 0)
 				fetch(key_top(k), sizeof(struct key_top));
-			fetch(k, sizeof(*k) + 16);
+			fetch(k, key_values_at(16, 24) +
+				     u->tree->placed * sizeof(struct value));
 		}
 	}
 	for (i = from; i < to; i++) {
@@ -432,7 +433,7 @@ write_group(struct cloud *c, unsigned from, unsigned to)
 		if (u->key == NULL)
 			u->key = table_find(&c->table, u->tree, put_id(u), u->id_len,
 			    u->hash);
-		if (u->key != NULL)
+		if (u->key != NULL && u->key->v != key_values(u->key))
 			fetch(u->key->v, u->key->n * sizeof(struct value));
 	}
 	for (i = from; i < to; i++)

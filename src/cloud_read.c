@@ -102,7 +102,7 @@ cloud_key_memory(const struct cloud_key *k)
 
 	if (k->tree->def.type == CLOUD_ZSET)
 		return bytes + (k->z != NULL ? zset_memory(k->z) : 0);
-	if (k->cap > 0)
+	if (k->v != NULL && k->v != key_values((struct cloud_key *)(uintptr_t)k))
 		bytes += k->cap * sizeof(struct value) + MALLOC_HEAD;
 	for (i = 0; i < k->n; i++)
 		if (k->v[i].kind == VALUE_TEXT && k->v[i].big)

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AHEAD 8 /* keys that are fetched before they are looked at */
+
 static int
 name_cmp(const void *pa, const void *pb)
 {
@@ -88,6 +90,20 @@ offer(struct cloud *c, struct cloud_key *k)
 	}
 }
 
+static bool
+more_behind(struct cloud *c)
+{
+	size_t cap = c->behind_cap > 0 ? 2 * c->behind_cap : 1024;
+	struct cloud_key **v = realloc(c->behind, cap * sizeof(*v));
+
+	if (v == NULL)
+		return false;
+	c->memory += (cap - c->behind_cap) * sizeof(*v);
+	c->behind = v;
+	c->behind_cap = cap;
+	return true;
+}
+
 void
 top_count(struct cloud *c, struct cloud_key *k, const uint64_t n[2], uint64_t minute)
 {
@@ -108,20 +124,31 @@ top_count(struct cloud *c, struct cloud_key *k, const uint64_t n[2], uint64_t mi
 	}
 	if (k->flags & KEY_TOP)
 		return;
+	if (c->nbehind == c->behind_cap && !more_behind(c)) {
+		offer(c, k);
+		return;
+	}
 	k->flags |= KEY_TOP;
-	t->next = c->behind;
-	c->behind = k;
+	c->behind[c->nbehind++] = k;
 }
 
 void
 sort_tops(struct cloud *c)
 {
-	struct cloud_key *k, *next;
+	struct cloud_key *k;
+	size_t i, n = c->nbehind;
 
 	c->topped_ms = c->now_ms;
-	for (k = c->behind, c->behind = NULL; k != NULL; k = next) {
-		next = key_top(k)->next;
+	for (i = 0; i < n; i++) { /* nothing is counted meanwhile */
+		if (i + AHEAD < n) {
+			k = c->behind[i + AHEAD];
+			__builtin_prefetch(key_top(k), 1);
+			__builtin_prefetch(k->bytes);
+			__builtin_prefetch(k, 1);
+		}
+		k = c->behind[i];
 		k->flags &= (uint8_t)~KEY_TOP;
 		offer(c, k);
 	}
+	c->nbehind = 0;
 }

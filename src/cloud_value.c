@@ -26,10 +26,24 @@ values_room(struct cloud *c, struct cloud_key *k, unsigned n)
 
 	if (n <= k->cap)
 		return 0;
-	v = realloc(k->v, n * sizeof(*v));
-	if (v == NULL)
-		return -1;
-	c->memory += (n - k->cap) * sizeof(*v) + (k->cap == 0 ? MALLOC_HEAD : 0);
+	if (k->v == NULL && n <= k->tree->placed) {
+		k->v = key_values(k); /* they are in the key */
+		k->cap = k->tree->placed;
+		return 0;
+	}
+	if (k->v == NULL || k->v == key_values(k)) {
+		v = malloc(n * sizeof(*v));
+		if (v == NULL)
+			return -1;
+		if (k->n > 0)
+			memcpy(v, k->v, k->n * sizeof(*v));
+		c->memory += n * sizeof(*v) + MALLOC_HEAD;
+	} else {
+		v = realloc(k->v, n * sizeof(*v));
+		if (v == NULL)
+			return -1;
+		c->memory += (n - k->cap) * sizeof(*v);
+	}
 	k->v = v;
 	k->cap = (uint16_t)n;
 	return 0;
@@ -74,7 +88,7 @@ value_get(struct cloud *c, struct cloud_key *k, uint32_t name)
 
 	if (v != NULL)
 		return v;
-	n = k->cap + k->cap / 2u + 1;
+	n = k->cap + k->cap / 2u + 1; /* of ten fields five more: plugins add some */
 	if (n > CLOUD_FIELDS_MAX)
 		n = CLOUD_FIELDS_MAX;
 	if (k->n == CLOUD_FIELDS_MAX ||
@@ -151,9 +165,10 @@ values_clear(struct cloud *c, struct cloud_key *k)
 
 	for (i = 0; i < k->n; i++)
 		value_free(c, k, &k->v[i]);
-	if (k->cap > 0)
+	if (k->v != NULL && k->v != key_values(k)) {
 		c->memory -= k->cap * sizeof(struct value) + MALLOC_HEAD;
-	free(k->v);
+		free(k->v);
+	}
 	k->v = NULL;
 	k->n = k->cap = 0;
 }

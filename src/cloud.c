@@ -15,6 +15,7 @@
 
 #define NAMES_PREFIX "dns.cache."
 #define MS 1000u
+#define ROOM 3 /* fields of plugins that have room in keys of common trees */
 #define KEYS 262144 /* of a tree at most, where the set-up does not say */
 #define TTL_MAX_S (10u * 366 * 86400)
 
@@ -124,6 +125,8 @@ cloud_tree_field(struct cloud *c, unsigned tree, const char *field)
 	/* keys of common trees belong to others too: not all of them have what this adds */
 	if (tree >= CLOUD_BUILTINS)
 		t->placed = t->nknown + 1;
+	if (tree >= CLOUD_BUILTINS || t->room < t->placed + ROOM)
+		t->room++;
 	return t->nknown++;
 }
 
@@ -168,7 +171,7 @@ add_builtins(struct cloud *c)
 			t->known[t->placed] = b->placed[t->placed];
 			t->placed++;
 		}
-		t->nknown = t->placed;
+		t->nknown = t->room = t->placed;
 	}
 	c->tree[CLOUD_IP].ntops = c->tree[CLOUD_PROTO].ntops = 2;
 	c->tree[CLOUD_IP].top[0] = TOP_IP_BYTES;
@@ -216,6 +219,7 @@ cloud_free(struct cloud *c)
 			next = k->chain;
 			key_release(c, k);
 		}
+	keymem_clear(&c->mem);
 	puts_clear(c);
 	free(c->behind);
 	for (i = 0; i < VLANS; i++)
@@ -294,10 +298,10 @@ put_id(char *to, const struct tree *t, const void *id, size_t len)
 
 /* Memory for a key, and what stands before it. */
 static struct cloud_key *
-key_new(const struct tree *t, size_t id_len, size_t name_len)
+key_new(struct cloud *c, const struct tree *t, size_t id_len, size_t name_len)
 {
 	size_t before = t->ntops > 0 ? sizeof(struct key_top) : 0;
-	uint8_t *p = malloc(key_size(t, id_len, name_len));
+	uint8_t *p = keymem_get(&c->mem, key_size(t, id_len, name_len));
 
 	if (p == NULL)
 		return NULL;
@@ -314,7 +318,7 @@ make_key(struct cloud *c, struct tree *t, const void *id, size_t len, uint32_t h
 
 	memcpy(name, t->def.prefix, t->prefix_len);
 	n = t->prefix_len + put_id(name + t->prefix_len, t, id, len);
-	k = key_new(t, id_len, n);
+	k = key_new(c, t, id_len, n);
 	if (k == NULL)
 		return NULL;
 	k->tree = t;
@@ -329,7 +333,7 @@ make_key(struct cloud *c, struct tree *t, const void *id, size_t len, uint32_t h
 				    c->setup.nnodes);
 	table_insert(&c->table, k);
 	key_due(c, k); /* nothing may come of it */
-	c->memory += key_size(t, id_len, n) + MALLOC_HEAD;
+	c->memory += key_size(t, id_len, n);
 	counter_inc(c->counters, COUNTER_CLOUD_MADE);
 	return k;
 }

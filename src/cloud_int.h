@@ -11,6 +11,7 @@
  *	cloud_zset.c	sorted sets
  *	cloud_top.c	which minutes of a top list there are, and their sums
  *	cloud_feed.c	flows into keys
+ *	cloud_mem.c	memory of keys
  *	cloud_put.c	what comes often, put together before it is written
  *	cloud_sort.c	new keys into the index, and what keys did into top lists
  *	cloud_read.c	questions
@@ -214,6 +215,7 @@ struct tree {
 	uint16_t base_at, nbase; /* counters every key has: names from BASE_AT on */
 	uint8_t nknown;
 	uint8_t placed;	 /* so many of KNOWN are in every key, where their number says */
+	uint8_t room;	 /* so many fields have room in the key itself */
 	uint8_t ntops;
 	uint8_t top[2];	 /* which of cloud.metric */
 	uint32_t known[CLOUD_KNOWN_MAX]; /* names of fields that are put by number */
@@ -260,6 +262,23 @@ struct vlan_names {
 	uint32_t id[NAME_FLOWS_SERVER + 1]; /* by enum name */
 };
 
+/*
+ * cloud_mem.c. Of zeros: empty. SIZE is the same in both.
+ */
+#define KEYMEM_CLASSES 48 /* larger ones are malloc()'s */
+
+struct keymem {
+	struct block *blocks; /* owned */
+	char *at; /* what was never used */
+	size_t left;
+	struct free_key *free[KEYMEM_CLASSES];
+};
+
+void	*keymem_get(struct keymem *, size_t size); /* NULL: no memory */
+void	 keymem_put(struct keymem *, void *, size_t size);
+/* All of it but what is malloc()'s goes. */
+void	 keymem_clear(struct keymem *);
+
 struct puts; /* cloud_put.c's */
 
 struct cloud {
@@ -269,6 +288,7 @@ struct cloud {
 	unsigned ntrees;
 	const struct tree *names_of; /* dns.cache.<addr>; NULL: there is none (yet) */
 	struct table table;
+	struct keymem mem;
 	uintptr_t index; /* root */
 	struct names names;
 	uint64_t base_ms, now_ms; /* the caller's clock began; since then */
@@ -334,7 +354,7 @@ key_values(struct cloud_key *k)
 static inline size_t
 key_size(const struct tree *t, size_t id_len, size_t name_len)
 {
-	return key_values_at(id_len, name_len) + t->placed * sizeof(struct value) +
+	return key_values_at(id_len, name_len) + t->room * sizeof(struct value) +
 	       (t->ntops > 0 ? sizeof(struct key_top) : 0);
 }
 

@@ -287,8 +287,8 @@ key_release(struct cloud *c, struct cloud_key *k)
 		key_drop_set(c, k);
 	else
 		values_clear(c, k);
-	c->memory -= key_size(k->tree, k->id_len, k->name_len) + MALLOC_HEAD;
-	free(key_memory(k));
+	c->memory -= key_size(k->tree, k->id_len, k->name_len);
+	keymem_put(&c->mem, key_memory(k), key_size(k->tree, k->id_len, k->name_len));
 }
 
 void

@@ -97,7 +97,7 @@ cloud_key_idle(const struct cloud *c, const struct cloud_key *k)
 size_t
 cloud_key_memory(const struct cloud_key *k)
 {
-	size_t bytes = key_size(k->tree, k->id_len, k->name_len) + MALLOC_HEAD;
+	size_t bytes = key_size(k->tree, k->id_len, k->name_len);
 	unsigned i;
 
 	if (k->tree->def.type == CLOUD_ZSET)

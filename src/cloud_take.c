@@ -361,7 +361,7 @@ rearm_step(struct cloud *c, unsigned keys)
 	struct cloud_key *k;
 	unsigned n;
 
-	for (n = 0; c->rearm != 0 && n < keys; n++) { /* a bucket has one, about */
+	for (n = 0; c->rearm != 0 && n < 4 * keys; n++) { /* every third bucket has one */
 		if (c->rearm_at >= c->table.n) {
 			c->rearm = 0;
 			return;

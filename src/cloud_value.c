@@ -26,9 +26,9 @@ values_room(struct cloud *c, struct cloud_key *k, unsigned n)
 
 	if (n <= k->cap)
 		return 0;
-	if (k->v == NULL && n <= k->tree->placed) {
+	if (k->v == NULL && n <= k->tree->room) {
 		k->v = key_values(k); /* they are in the key */
-		k->cap = k->tree->placed;
+		k->cap = k->tree->room;
 		return 0;
 	}
 	if (k->v == NULL || k->v == key_values(k)) {

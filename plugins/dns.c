@@ -287,7 +287,7 @@ is_host(const uint8_t addr[16])
 static void
 dns_fini(void *ctx)
 {
-	const struct context *x = ctx;
+	struct context *x = ctx;
 
 	free(x->queries);
 	free(x->pieces);

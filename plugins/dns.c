@@ -34,7 +34,6 @@
 
 #include "dns_wire.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +42,8 @@
 #define PIECES	     2048 /* bytes of a message over TCP that comes in pieces */
 #define PIECES_SHARE 16   /* one message in pieces for so many queries that may wait */
 #define PATIENCE     8	  /* timeouts in which repetitions may put off the end */
+#define CLAIM_MAX	     80 /* bytes of a name, on the wire, that may name a flow */
 #define SPLIT_MARK   0x10000u /* sub-flows are SPLIT_MARK | transaction id */
-#define ADDR_TEXT    46
 #define QUESTIONS_MAX 16 /* of a message that is to be believed without its beginning */
 
 enum service {
@@ -202,11 +201,9 @@ struct context {
 	union pieces *pieces;
 	uint32_t queries_max, queries_made, queries_free;
 	uint32_t pieces_max, pieces_made, pieces_free;
-	/* control: trees; the zset of the minute that was told of last */
+	/* control: trees, and numbers of their fields */
 	int domain, cache, server, client, qtype, rcode;
-	uint64_t minute;
-	char top[40];
-	size_t top_len;
+	int ip_queries, ip_replies, ip_nxdomain, ip_name;
 };
 
 /* What an event is made of. */
@@ -319,6 +316,68 @@ make_arrays(struct context *x, const struct mc_setup *s, char *err, size_t errle
 	return 0;
 }
 
+/* Fields of a domain, a server and a client, by number. */
+enum figure {
+	FIGURE_QUERIES,
+	FIGURE_REPLIES,
+	FIGURE_NOERROR,
+	FIGURE_LATENCY_SUM,
+	FIGURE_LATENCY_MAX,
+	FIGURE_RETRANSMISSIONS,
+	FIGURE_UNANSWERED,
+	FIGURE_NXDOMAIN,
+	FIGURE_SERVFAIL,
+	FIGURES
+};
+
+static const char *const figures[FIGURES] = {
+    [FIGURE_QUERIES] = "queries",
+    [FIGURE_REPLIES] = "replies",
+    [FIGURE_NOERROR] = "noerror",
+    [FIGURE_LATENCY_SUM] = "latencyUsSum",
+    [FIGURE_LATENCY_MAX] = "latencyUsMax",
+    [FIGURE_RETRANSMISSIONS] = "retransmissions",
+    [FIGURE_UNANSWERED] = "unanswered",
+    [FIGURE_NXDOMAIN] = "nxdomain",
+    [FIGURE_SERVFAIL] = "servfail",
+};
+
+/* The numbers of FIGURES fields must be those above: keys here have no others. */
+static int
+add_figures(const struct mc_setup *s, int tree, unsigned n)
+{
+	unsigned i;
+	int at;
+
+	for (i = 0; tree >= 0 && i < n; i++) {
+		at = mc_field_add(s, tree, figures[i]);
+		if (at != (int)i && at != 0) /* 0: nobody could read the keys */
+			return -1;
+	}
+	return tree < 0 ? -1 : 0;
+}
+
+static int
+make_trees(struct context *x, const struct mc_setup *s)
+{
+	x->domain = mc_tree_add(s, "dns.domain.", MC_KEY_HASH, UINT32_MAX);
+	x->cache = mc_tree_add(s, "dns.cache.", MC_KEY_ADDR_STRING, UINT32_MAX);
+	x->server = mc_tree_add(s, "dns.server.", MC_KEY_ADDR_HASH, UINT32_MAX);
+	x->client = mc_tree_add(s, "dns.client.", MC_KEY_ADDR_HASH, UINT32_MAX);
+	x->qtype = mc_tree_add(s, "dns.qtype.", MC_KEY_HASH, UINT32_MAX);
+	x->rcode = mc_tree_add(s, "dns.rcode.", MC_KEY_HASH, UINT32_MAX);
+	if (x->cache < 0 || add_figures(s, x->domain, FIGURES) < 0 ||
+	    add_figures(s, x->server, FIGURES) < 0 ||
+	    add_figures(s, x->client, FIGURES) < 0 || add_figures(s, x->qtype, 1) < 0 ||
+	    add_figures(s, x->rcode, 1) < 0 || mc_top_add(s, x->domain, "dns.domain") < 0)
+		return -1;
+	x->ip_queries = mc_field_add(s, MC_TREE_IP, "dns.queries");
+	x->ip_replies = mc_field_add(s, MC_TREE_IP, "dns.replies");
+	x->ip_nxdomain = mc_field_add(s, MC_TREE_IP, "dns.nxdomain");
+	x->ip_name = mc_field_add(s, MC_TREE_IP, "name");
+	return (x->ip_queries | x->ip_replies | x->ip_nxdomain | x->ip_name) < 0 ? -1 : 0;
+}
+
 static int
 dns_init(void **ctx, const struct mc_setup *s, char *err, size_t errlen)
 {
@@ -334,19 +393,10 @@ dns_init(void **ctx, const struct mc_setup *s, char *err, size_t errlen)
 		dns_fini(x);
 		return -1;
 	}
-	if (s->control) {
-		x->domain = mc_tree_add(s, "dns.domain.", MC_KEY_HASH, UINT32_MAX);
-		x->cache = mc_tree_add(s, "dns.cache.", MC_KEY_STRING, UINT32_MAX);
-		x->server = mc_tree_add(s, "dns.server.", MC_KEY_HASH, UINT32_MAX);
-		x->client = mc_tree_add(s, "dns.client.", MC_KEY_HASH, UINT32_MAX);
-		x->qtype = mc_tree_add(s, "dns.qtype.", MC_KEY_HASH, UINT32_MAX);
-		x->rcode = mc_tree_add(s, "dns.rcode.", MC_KEY_HASH, UINT32_MAX);
-		if (x->domain < 0 || x->cache < 0 || x->server < 0 || x->client < 0 ||
-		    x->qtype < 0 || x->rcode < 0) {
-			snprintf(err, errlen, "no room for its trees of keys");
-			free(x);
-			return -1;
-		}
+	if (s->control && make_trees(x, s) == -1) {
+		snprintf(err, errlen, "no room for its trees of keys");
+		free(x);
+		return -1;
 	}
 	*ctx = x;
 	return 0;
@@ -649,7 +699,8 @@ claim(const struct mc_flow *f, const struct dns_message *m)
 	if (m->response || m->malformed || m->opcode != 0 ||
 	    m->question != DNS_QUESTION_OK || m->count[DNS_QUESTIONS] != 1 ||
 	    m->count[DNS_ANSWERS] != 0 || m->count[DNS_AUTHORITY] != 0 ||
-	    m->qname.len <= 1 || service_of(f->key) != SERVICE_DNS)
+	    m->qname.len <= 1 || m->qname.len > CLAIM_MAX ||
+	    service_of(f->key) != SERVICE_DNS)
 		return;
 	len = dns_name_text(name, sizeof(name), m->qname.wire, m->qname.len, true);
 	mc_flow_is(f, MC_L7_DNS, name, len);
@@ -937,77 +988,82 @@ take_apart(struct parts *p, const void *msg, size_t len)
 	return len == (size_t)((const uint8_t *)p->text - at) + p->r.text_len;
 }
 
-/* One key's figures: of a server, a client, or a domain. */
-static void
-feed_hash(const struct mc_cloud *c, int tree, const char *id, size_t len,
-    const struct report *r)
+/* What a transaction adds to the keys of its server, client and domain. How many. */
+static unsigned
+fill_adds(struct mc_add add[FIGURES], const struct report *r)
 {
 	bool asked = r->flags & REPORT_ASKED, answered = r->flags & REPORT_ANSWERED;
+	unsigned n = 0;
 
 	if (asked)
-		mc_cloud_incr(c, tree, id, len, "queries", 1);
+		add[n++] = (struct mc_add){FIGURE_QUERIES, MC_ADD, 1};
 	if (r->retransmissions > 0)
-		mc_cloud_incr(c, tree, id, len, "retransmissions", r->retransmissions);
+		add[n++] = (struct mc_add){FIGURE_RETRANSMISSIONS, MC_ADD,
+		    r->retransmissions};
 	if (!answered) {
-		mc_cloud_incr(c, tree, id, len, "unanswered", 1);
-		return;
+		add[n++] = (struct mc_add){FIGURE_UNANSWERED, MC_ADD, 1};
+		return n;
 	}
-	mc_cloud_incr(c, tree, id, len, "replies", 1);
+	add[n++] = (struct mc_add){FIGURE_REPLIES, MC_ADD, 1};
 	if (r->rcode == DNS_NOERROR)
-		mc_cloud_incr(c, tree, id, len, "noerror", 1);
+		add[n++] = (struct mc_add){FIGURE_NOERROR, MC_ADD, 1};
 	else if (r->rcode == DNS_NXDOMAIN)
-		mc_cloud_incr(c, tree, id, len, "nxdomain", 1);
+		add[n++] = (struct mc_add){FIGURE_NXDOMAIN, MC_ADD, 1};
 	else if (r->rcode == DNS_SERVFAIL)
-		mc_cloud_incr(c, tree, id, len, "servfail", 1);
+		add[n++] = (struct mc_add){FIGURE_SERVFAIL, MC_ADD, 1};
 	if (asked) {
-		mc_cloud_incr(c, tree, id, len, "latencyUsSum", (int64_t)r->latency_us);
-		mc_cloud_max(c, tree, id, len, "latencyUsMax", r->latency_us);
+		add[n++] = (struct mc_add){FIGURE_LATENCY_SUM, MC_ADD, r->latency_us};
+		add[n++] = (struct mc_add){FIGURE_LATENCY_MAX, MC_ADD_MAX, r->latency_us};
 	}
+	return n;
 }
 
-/* A question about DOMAIN, for the list of the most asked of its minute. */
+/* One of a field of a host. */
 static void
-feed_top(struct context *x, const struct mc_cloud *c, const struct report *r,
-    const char *domain, size_t domain_len)
+feed_host(const struct mc_cloud *c, const uint8_t *addr, int field)
 {
-	uint64_t minute = r->first_us / 60000000;
+	const struct mc_add one = {(uint8_t)field, MC_ADD, 1};
 
-	if (x->top_len == 0 || x->minute != minute) {
-		x->minute = minute;
-		x->top_len = (size_t)snprintf(
-		    x->top, sizeof(x->top), "dns.domain.%" PRIu64, minute);
-	}
-	mc_cloud_zincr(c, MC_TREE_TOP, x->top, x->top_len, domain, domain_len, 1);
+	mc_cloud_add(c, MC_TREE_IP, addr, 16, &one, 1, 0, 0);
+}
+
+/* One query of the kind NAME. */
+static void
+feed_kind(const struct mc_cloud *c, int tree, const char *name)
+{
+	static const struct mc_add one = {FIGURE_QUERIES, MC_ADD, 1};
+
+	mc_cloud_add(c, tree, name, strlen(name), &one, 1, 0, 0);
 }
 
 static void
-feed_keys(struct context *x, const struct mc_cloud *c, const struct report *r,
+feed_keys(const struct context *x, const struct mc_cloud *c, const struct report *r,
     const char *domain, size_t domain_len)
 {
 	const uint8_t *client = c->key->addr[r->client],
 		      *server = c->key->addr[!r->client];
-	char text[ADDR_TEXT], name[DNS_MNEMONIC];
+	bool asked = r->flags & REPORT_ASKED;
+	struct mc_add add[FIGURES];
+	unsigned n = fill_adds(add, r);
+	char name[DNS_MNEMONIC];
 
-	if (r->flags & REPORT_ASKED)
-		mc_cloud_incr(c, MC_TREE_IP, client, 16, "dns.queries", 1);
+	if (asked)
+		feed_host(c, client, x->ip_queries);
 	if (r->flags & REPORT_ANSWERED) {
+		feed_host(c, server, x->ip_replies);
 		if (r->rcode == DNS_NXDOMAIN)
-			mc_cloud_incr(c, MC_TREE_IP, client, 16, "dns.nxdomain", 1);
-		mc_cloud_incr(c, MC_TREE_IP, server, 16, "dns.replies", 1);
+			feed_host(c, client, x->ip_nxdomain);
 		dns_rcode_name(name, r->rcode);
-		mc_cloud_incr(c, x->rcode, name, strlen(name), "queries", 1);
+		feed_kind(c, x->rcode, name);
 	}
-	feed_hash(c, x->client, text, dns_addr_text(text, client), r);
-	feed_hash(c, x->server, text, dns_addr_text(text, server), r);
-	if ((r->flags & REPORT_ASKED) && (r->flags & REPORT_QTYPE)) {
+	mc_cloud_add(c, x->client, client, 16, add, n, 0, 0);
+	mc_cloud_add(c, x->server, server, 16, add, n, 0, 0);
+	if (asked && (r->flags & REPORT_QTYPE)) {
 		dns_type_name(name, r->qtype);
-		mc_cloud_incr(c, x->qtype, name, strlen(name), "queries", 1);
+		feed_kind(c, x->qtype, name);
 	}
-	if (domain_len == 0)
-		return;
-	feed_hash(c, x->domain, domain, domain_len, r);
-	if (r->flags & REPORT_ASKED)
-		feed_top(x, c, r, domain, domain_len);
+	if (domain_len > 0)
+		mc_cloud_add(c, x->domain, domain, domain_len, add, n, asked, r->first_us);
 }
 
 /* NAME is what the addresses of the answer are called. */
@@ -1015,7 +1071,6 @@ static void
 learn(const struct context *x, const struct mc_cloud *c, const struct parts *p,
     const char *name, size_t len)
 {
-	char text[ADDR_TEXT];
 	unsigned i;
 
 	for (i = 0; i < p->r.naddrs; i++) {
@@ -1023,9 +1078,8 @@ learn(const struct context *x, const struct mc_cloud *c, const struct parts *p,
 
 		if (!is_host(a))
 			continue;
-		mc_cloud_set(
-		    c, x->cache, text, dns_addr_text(text, a), NULL, name, len);
-		mc_cloud_set(c, MC_TREE_IP, a, 16, "name", name, len);
+		mc_cloud_put(c, x->cache, a, 16, -1, name, len);
+		mc_cloud_put(c, MC_TREE_IP, a, 16, x->ip_name, name, len);
 	}
 }
 
@@ -1074,7 +1128,7 @@ publish(const struct mc_cloud *c, const struct parts *p)
 static void
 dns_on_report(void *ctx, const struct mc_cloud *c, const void *msg, size_t len)
 {
-	struct context *x = ctx;
+	const struct context *x = ctx;
 	char name[DNS_NAME_TEXT];
 	struct parts p;
 	size_t n;

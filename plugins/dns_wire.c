@@ -104,12 +104,43 @@ dns_name_read(struct dns_name *name, const uint8_t *p, size_t len, size_t at)
 	return DNS_NAME_BAD;
 }
 
+/* Bytes that stand for themselves in names; capitals have the next bit too. */
+static const uint8_t plain[256] = {
+    ['!' ... '@'] = 1, ['A' ... 'Z'] = 3, ['['] = 1, [']' ... '~'] = 1, [' '] = 1,
+    [0x80 ... 0xff] = 1};
+
+/* The text of a whole name of such bytes only, with room for it. False: it is not. */
+static bool
+plain_text(char *to, const uint8_t *wire, size_t len, bool lower)
+{
+	const uint8_t low = lower ? 0x20 : 0;
+	size_t at = 0, i, n;
+	uint8_t all = 1, p;
+
+	while ((n = wire[at++]) != 0) {
+		if (at + n >= len)
+			return false;
+		for (i = 0; i < n; i++) {
+			p = plain[wire[at + i]];
+			all &= p;
+			to[at - 1 + i] = (char)(wire[at + i] | (p & 2 ? low : 0));
+		}
+		at += n;
+		to[at - 1] = '.';
+	}
+	to[at - 2] = '\0';
+	return all && at == len;
+}
+
 size_t
 dns_name_text(char *to, size_t size, const uint8_t *wire, size_t len, bool lower)
 {
 	size_t at = 0, n = 0, end;
 	uint8_t c;
 
+	/* most names are plain and have room: a byte costs a look at a table */
+	if (len > 1 && len <= size && plain_text(to, wire, len, lower))
+		return len - 2;
 	if (len == 1 && size > 1)
 		to[n++] = '.';
 	while (at < len && wire[at] != 0) {

@@ -52,11 +52,45 @@ struct agent {
 
 struct control {
 	int hosts; /* http.host.<name> */
+	int ip_requests, ip_errors, ip_os; /* fields of ip.<addr> */
 	struct sender **senders;
 	unsigned nsenders;
 	struct event event;
 	struct agent agents[AGENTS];
 };
+
+/* Fields of a host's name, by number. */
+enum {
+	F_REQUESTS,
+	F_BYTES,
+	F_TIME_SUM,
+	F_TIME_MAX,
+	F_ERRORS,
+	FIELDS
+};
+
+static bool
+add_fields(struct control *c, const struct mc_setup *setup)
+{
+	static const char *const names[FIELDS] = {
+	    [F_REQUESTS] = "requests",
+	    [F_BYTES] = "bytes",
+	    [F_TIME_SUM] = "serviceTimeUsSum",
+	    [F_TIME_MAX] = "serviceTimeUsMax",
+	    [F_ERRORS] = "errors",
+	};
+	int i, at;
+
+	for (i = 0; c->hosts >= 0 && i < FIELDS; i++) {
+		at = mc_field_add(setup, c->hosts, names[i]);
+		if (at != i && at != 0) /* 0: nobody could read the keys */
+			return false;
+	}
+	c->ip_requests = mc_field_add(setup, MC_TREE_IP, "http.requests");
+	c->ip_errors = mc_field_add(setup, MC_TREE_IP, "http.errors");
+	c->ip_os = mc_field_add(setup, MC_TREE_IP, "os");
+	return (c->hosts | c->ip_requests | c->ip_errors | c->ip_os) >= 0;
+}
 
 void *
 http_control_new(const struct mc_setup *setup)
@@ -66,6 +100,10 @@ http_control_new(const struct mc_setup *setup)
 	if (c == NULL)
 		return NULL;
 	c->hosts = mc_tree_add(setup, "http.host.", MC_KEY_HASH, UINT32_MAX);
+	if (!add_fields(c, setup)) {
+		free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -164,27 +202,31 @@ count(struct control *c, const struct mc_cloud *cloud, const struct event *e,
 	char name[HOST_MAX];
 	bool error = (e->present & 1 << P_STATUS) != 0 && e->status >= 400;
 	size_t len = event_host(e, name, sizeof(name));
+	struct mc_add add[FIELDS];
+	unsigned n = 0;
 
 	if ((e->present & 1 << P_REQ_BYTES) != 0)
-		mc_cloud_incr(cloud, MC_TREE_IP, addr, 16, "http.requests", 1);
+		add[n++] = (struct mc_add){(uint8_t)c->ip_requests, MC_ADD, 1};
 	if (error)
-		mc_cloud_incr(cloud, MC_TREE_IP, addr, 16, "http.errors", 1);
+		add[n++] = (struct mc_add){(uint8_t)c->ip_errors, MC_ADD, 1};
+	if (n > 0)
+		mc_cloud_add(cloud, MC_TREE_IP, addr, 16, add, n, 0, 0);
 	if ((e->present & 1 << P_AGENT) != 0)
 		os = system_of(c, e->agent);
 	if (os[0] != '\0')
-		mc_cloud_set(cloud, MC_TREE_IP, addr, 16, "os", os, strlen(os));
+		mc_cloud_put(cloud, MC_TREE_IP, addr, 16, c->ip_os, os, strlen(os));
 	if (len == 0)
 		return;
-	mc_cloud_incr(cloud, c->hosts, name, len, "requests", 1);
-	mc_cloud_incr(cloud, c->hosts, name, len, "bytes",
-	    (int64_t)(e->req_bytes + e->resp_bytes));
+	n = 0;
+	add[n++] = (struct mc_add){F_REQUESTS, MC_ADD, 1};
+	add[n++] = (struct mc_add){F_BYTES, MC_ADD, e->req_bytes + e->resp_bytes};
 	if (error)
-		mc_cloud_incr(cloud, c->hosts, name, len, "errors", 1);
-	if ((e->present & 1 << P_LATENCY) == 0)
-		return;
-	mc_cloud_incr(
-	    cloud, c->hosts, name, len, "serviceTimeUsSum", (int64_t)e->latency_us);
-	mc_cloud_max(cloud, c->hosts, name, len, "serviceTimeUsMax", e->latency_us);
+		add[n++] = (struct mc_add){F_ERRORS, MC_ADD, 1};
+	if ((e->present & 1 << P_LATENCY) != 0) {
+		add[n++] = (struct mc_add){F_TIME_SUM, MC_ADD, e->latency_us};
+		add[n++] = (struct mc_add){F_TIME_MAX, MC_ADD_MAX, e->latency_us};
+	}
+	mc_cloud_add(cloud, c->hosts, name, len, add, n, 0, 0);
 }
 
 /* ALL: of the texts too that only events have. */

@@ -15,8 +15,14 @@
 
 #define NAMES_PREFIX "dns.cache."
 #define MS 1000u
+#define ROOM 3 /* fields of plugins that have room in keys of common trees */
 #define KEYS 262144 /* of a tree at most, where the set-up does not say */
 #define TTL_MAX_S (10u * 366 * 86400)
+
+#define HOST_FIELDS                                                              \
+	NAME_BYTES_SENT, NAME_BYTES_RCVD, NAME_PKTS_SENT, NAME_PKTS_RCVD,        \
+	    NAME_FLOWS_CLIENT, NAME_FLOWS_SERVER, NAME_FIRST_SEEN, NAME_LAST_SEEN
+#define TOTAL_FIELDS NAME_BYTES, NAME_PKTS, NAME_FLOWS
 
 /* The trees that are always there; CAP 0: max_keys. */
 static const struct builtin {
@@ -24,22 +30,25 @@ static const struct builtin {
 	uint8_t type, id;
 	bool persistent, other;
 	uint32_t cap;
-	uint16_t base_at, nbase, room;
+	uint16_t base_at, nbase;
+	uint8_t placed[9]; /* its first fields: enum name */
 } builtin[CLOUD_BUILTINS] = {
-    [CLOUD_IP] = {"ip.", CLOUD_HASH, ID_ADDR, false, true, 0, NAME_BYTES_SENT, 6, 9},
-    [CLOUD_MAC] = {"mac.", CLOUD_HASH, ID_MAC, false, true, 0, NAME_BYTES_SENT, 6, 8},
+    [CLOUD_IP] = {"ip.", CLOUD_HASH, ID_ADDR, false, true, 0, NAME_BYTES_SENT, 6,
+	{HOST_FIELDS, NAME_MAC}},
+    [CLOUD_MAC] = {"mac.", CLOUD_HASH, ID_MAC, false, true, 0, NAME_BYTES_SENT, 6,
+	{HOST_FIELDS}},
     [CLOUD_VLAN] = {"vlan.", CLOUD_HASH, ID_NUMBER, false, false, VLANS,
-	NAME_BYTES_SENT, 6, 8},
+	NAME_BYTES_SENT, 6, {HOST_FIELDS}},
     [CLOUD_PROTO] = {"proto.", CLOUD_HASH, ID_TEXT, false, true, 1024, NAME_BYTES, 3,
-	3},
+	{TOTAL_FIELDS}},
     [CLOUD_PORT_TCP] = {"port.tcp.", CLOUD_HASH, ID_NUMBER, false, false, 65536,
-	NAME_BYTES, 3, 3},
+	NAME_BYTES, 3, {TOTAL_FIELDS}},
     [CLOUD_PORT_UDP] = {"port.udp.", CLOUD_HASH, ID_NUMBER, false, false, 65536,
-	NAME_BYTES, 3, 3},
-    [CLOUD_TOP] = {"top.", CLOUD_ZSET, ID_TEXT, false, false, 65536, 0, 0, 0},
-    [CLOUD_USER] = {"user.", CLOUD_HASH, ID_TEXT, true, false, 0, 0, 0, 0},
-    [CLOUD_USER_IP] = {"user.ip.", CLOUD_STRING, ID_ADDR, true, false, 0, 0, 0, 0},
-    [CLOUD_USER_NET] = {"user.net.", CLOUD_STRING, ID_TEXT, true, false, 0, 0, 0, 0},
+	NAME_BYTES, 3, {TOTAL_FIELDS}},
+    [CLOUD_TOP] = {"top.", CLOUD_ZSET, ID_TEXT, false, false, 65536, 0, 0, {0}},
+    [CLOUD_USER] = {"user.", CLOUD_HASH, ID_TEXT, true, false, 0, 0, 0, {0}},
+    [CLOUD_USER_IP] = {"user.ip.", CLOUD_STRING, ID_ADDR, true, false, 0, 0, 0, {0}},
+    [CLOUD_USER_NET] = {"user.net.", CLOUD_STRING, ID_TEXT, true, false, 0, 0, 0, {0}},
 };
 
 static bool
@@ -69,6 +78,7 @@ add_tree(struct cloud *c, const struct cloud_tree *def)
 	t->ttl_ms = (uint64_t)(def->ttl_s < TTL_MAX_S ? def->ttl_s : TTL_MAX_S) * MS;
 	t->cap = def->cap > 0 ? def->cap : c->setup.max_keys;
 	t->def.cap = t->cap;
+	t->id = def->addr ? ID_ADDR : ID_TEXT;
 	for (i = 0; i < c->ntrees; i++) {
 		if (beneath(t, &c->tree[i]))
 			c->tree[i].nested = true;
@@ -95,6 +105,44 @@ cloud_add_tree(struct cloud *c, const struct cloud_tree *def)
 	return t != NULL ? (int)(t - c->tree) : -1;
 }
 
+int
+cloud_tree_field(struct cloud *c, unsigned tree, const char *field)
+{
+	struct tree *t = &c->tree[tree];
+	uint32_t name;
+	unsigned i;
+
+	if (tree >= c->ntrees || t->def.type != CLOUD_HASH)
+		return -1;
+	name = names_get(&c->names, field, strlen(field));
+	for (i = 0; i < t->nknown; i++)
+		if (t->known[i] == name)
+			return (int)i;
+	if (name == 0 || t->nknown == CLOUD_KNOWN_MAX || t->keys > 0)
+		return -1;
+	names_keep(&c->names, name);
+	t->known[t->nknown] = name;
+	/* keys of common trees belong to others too: not all of them have what this adds */
+	if (tree >= CLOUD_BUILTINS)
+		t->placed = t->nknown + 1;
+	if (tree >= CLOUD_BUILTINS || t->room < t->placed + ROOM)
+		t->room++;
+	return t->nknown++;
+}
+
+int
+cloud_tree_top(struct cloud *c, unsigned tree, const char *metric)
+{
+	struct tree *t = &c->tree[tree];
+	int n;
+
+	if (tree >= c->ntrees || t->keys > 0 || t->ntops > 0 ||
+	    (n = top_number(c, metric)) < 0)
+		return -1;
+	t->top[t->ntops++] = (uint8_t)n;
+	return 0;
+}
+
 static int
 add_builtins(struct cloud *c)
 {
@@ -119,8 +167,17 @@ add_builtins(struct cloud *c)
 		t->id = b->id;
 		t->base_at = b->base_at;
 		t->nbase = b->nbase;
-		t->room = b->room;
+		while (t->placed < sizeof(b->placed) && b->placed[t->placed] != 0) {
+			t->known[t->placed] = b->placed[t->placed];
+			t->placed++;
+		}
+		t->nknown = t->room = t->placed;
 	}
+	c->tree[CLOUD_IP].ntops = c->tree[CLOUD_PROTO].ntops = 2;
+	c->tree[CLOUD_IP].top[0] = TOP_IP_BYTES;
+	c->tree[CLOUD_IP].top[1] = TOP_IP_FLOWS;
+	c->tree[CLOUD_PROTO].top[0] = TOP_PROTO_BYTES;
+	c->tree[CLOUD_PROTO].top[1] = TOP_PROTO_FLOWS;
 	return 0;
 }
 
@@ -141,6 +198,7 @@ cloud_new(const struct cloud_setup *setup)
 	c->now_ms = 1;
 	if (table_init(&c->table, setup->seed) == -1 ||
 	    names_init(&c->names, setup->seed) == -1 || top_init(c) == -1 ||
+	    puts_init(c) == -1 ||
 	    add_builtins(c) == -1) {
 		cloud_free(c);
 		return NULL;
@@ -151,13 +209,19 @@ cloud_new(const struct cloud_setup *setup)
 void
 cloud_free(struct cloud *c)
 {
+	struct cloud_key *k, *next;
 	uint32_t i;
 
 	if (c == NULL)
 		return;
 	for (i = 0; i < c->table.n; i++)
-		while (c->table.bucket[i] != NULL)
-			key_free(c, c->table.bucket[i]);
+		for (k = c->table.bucket[i]; k != NULL; k = next) {
+			next = k->chain;
+			key_release(c, k);
+		}
+	keymem_clear(&c->mem);
+	puts_clear(c);
+	free(c->behind);
 	for (i = 0; i < VLANS; i++)
 		free(c->vlan[i]);
 	table_clear(&c->table);
@@ -195,8 +259,7 @@ keep_out(const struct cloud *c, const struct tree *t, char *id, size_t len)
 	return len + 2;
 }
 
-/* What the table knows ID by; BUF has room for ID_MAX + 1. NULL: not an id of T. */
-static const void *
+const void *
 table_id(
     const struct cloud *c, const struct tree *t, const void *id, size_t *len, char *buf)
 {
@@ -233,6 +296,19 @@ put_id(char *to, const struct tree *t, const void *id, size_t len)
 	return (size_t)sprintf(to, "%u", number);
 }
 
+/* Memory for a key, and what stands before it. */
+static struct cloud_key *
+key_new(struct cloud *c, const struct tree *t, size_t id_len, size_t name_len)
+{
+	size_t before = t->ntops > 0 ? sizeof(struct key_top) : 0;
+	uint8_t *p = keymem_get(&c->mem, key_size(t, id_len, name_len));
+
+	if (p == NULL)
+		return NULL;
+	memset(p, 0, before + sizeof(struct cloud_key));
+	return (struct cloud_key *)(void *)(p + before);
+}
+
 static struct cloud_key *
 make_key(struct cloud *c, struct tree *t, const void *id, size_t len, uint32_t hash)
 {
@@ -242,10 +318,9 @@ make_key(struct cloud *c, struct tree *t, const void *id, size_t len, uint32_t h
 
 	memcpy(name, t->def.prefix, t->prefix_len);
 	n = t->prefix_len + put_id(name + t->prefix_len, t, id, len);
-	k = malloc(sizeof(*k) + id_len + n + 1);
+	k = key_new(c, t, id_len, n);
 	if (k == NULL)
 		return NULL;
-	memset(k, 0, sizeof(*k));
 	k->tree = t;
 	k->hash = hash;
 	k->id_len = (uint8_t)id_len;
@@ -258,7 +333,7 @@ make_key(struct cloud *c, struct tree *t, const void *id, size_t len, uint32_t h
 				    c->setup.nnodes);
 	table_insert(&c->table, k);
 	key_due(c, k); /* nothing may come of it */
-	c->memory += sizeof(*k) + id_len + n + 1 + MALLOC_HEAD;
+	c->memory += key_size(t, id_len, n);
 	counter_inc(c->counters, COUNTER_CLOUD_MADE);
 	return k;
 }
@@ -280,13 +355,14 @@ other_key(struct cloud *c, struct tree *t)
 	return k;
 }
 
-static struct cloud_key *
-find_or_make(struct cloud *c, struct tree *t, const void *id, size_t len)
+struct cloud_key *
+key_find_or_make(struct cloud *c, struct tree *t, const void *id, size_t len,
+    uint32_t hash, struct cloud_key *k)
 {
-	uint32_t hash = table_hash(&c->table, t, id, len);
-	struct cloud_key *k = table_find(&c->table, t, id, len, hash);
 	uint64_t minute;
 
+	if (k == NULL)
+		k = table_find(&c->table, t, id, len, hash);
 	if (k != NULL) {
 		if (k->flags & KEY_OTHER)
 			counter_inc(c->counters, COUNTER_CLOUD_OTHER);
@@ -315,8 +391,10 @@ cloud_key(struct cloud *c, unsigned tree, const void *id, size_t len)
 		id = table_id(c, &c->tree[tree], id, &len, buf);
 	else
 		id = NULL;
+	puts_settle(c);
 	if (id != NULL)
-		k = find_or_make(c, &c->tree[tree], id, len);
+		k = key_find_or_make(c, &c->tree[tree], id, len,
+		    table_hash(&c->table, &c->tree[tree], id, len), NULL);
 	if (k == NULL) {
 		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
 		return NULL;
@@ -325,6 +403,14 @@ cloud_key(struct cloud *c, unsigned tree, const void *id, size_t len)
 	if (k->flags & KEY_SHOWN)
 		top_enroll(c, k); /* used now */
 	return k;
+}
+
+/* Keys are looked for in two ways, and users of addresses for every flow. */
+static void
+settle_tree(const struct cloud *c, unsigned tree)
+{
+	if (tree != CLOUD_USER && tree != CLOUD_USER_IP && tree != CLOUD_USER_NET)
+		settle_all(c);
 }
 
 const struct cloud_key *
@@ -340,6 +426,7 @@ cloud_look(const struct cloud *c, unsigned tree, const void *id, size_t len)
 	id = table_id(c, t, id, &len, buf);
 	if (id == NULL)
 		return NULL;
+	settle_tree(c, tree);
 	k = table_find(&c->table, t, id, len, table_hash(&c->table, t, id, len));
 	return k != NULL && key_seen(c, k) ? k : NULL;
 }
@@ -485,6 +572,37 @@ cloud_put(struct cloud *c, struct cloud_key *k, const void *value, size_t len)
 	key_changed(c, k);
 }
 
+/* The set of K, to be written. NULL: no memory, counted. */
+static struct zset *
+set_to_write(struct cloud *c, struct cloud_key *k)
+{
+	key_wake(c, k);
+	if (k->z != NULL)
+		return k->z;
+	k->z = zset_new(c->setup.seed);
+	if (k->z != NULL)
+		c->memory += zset_memory(k->z);
+	else
+		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
+	return k->z;
+}
+
+/* R came of it. */
+static void
+set_written(struct cloud *c, struct cloud_key *k, int r, const struct zadd *told)
+{
+	c->memory += (size_t)told->bytes;
+	counter_add(c->counters, COUNTER_CLOUD_TOP_DROPPED, told->dropped);
+	counter_inc(
+	    c->counters, r == 0 ? COUNTER_CLOUD_UPDATES : COUNTER_CLOUD_NO_ROOM);
+	if (told->merged)
+		counter_inc(c->counters, COUNTER_CLOUD_MERGED);
+	if (r == 0 && !told->left)
+		key_queue(c, k);
+	if (!(k->flags & KEY_SHOWN))
+		key_show_or_hide(c, k);
+}
+
 void
 cloud_zincr(
     struct cloud *c, struct cloud_key *k, const void *member, size_t len, uint64_t n)
@@ -492,28 +610,23 @@ cloud_zincr(
 	struct zadd told;
 	int r;
 
-	if (!is_type(c, k, CLOUD_ZSET) || n == 0)
+	if (!is_type(c, k, CLOUD_ZSET) || n == 0 || set_to_write(c, k) == NULL)
 		return;
-	key_wake(c, k);
-	if (k->z == NULL) {
-		k->z = zset_new(c->setup.seed);
-		if (k->z == NULL) {
-			counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
-			return;
-		}
-		c->memory += zset_memory(k->z);
-	}
 	r = zset_add(k->z, member, len, n, k->node != NO_NODE, &told);
-	c->memory += (size_t)told.bytes;
-	counter_add(c->counters, COUNTER_CLOUD_TOP_DROPPED, told.dropped);
-	counter_inc(
-	    c->counters, r == 0 ? COUNTER_CLOUD_UPDATES : COUNTER_CLOUD_NO_ROOM);
-	if (told.merged)
-		counter_inc(c->counters, COUNTER_CLOUD_MERGED);
-	if (r == 0)
-		key_queue(c, k);
-	if (!(k->flags & KEY_SHOWN))
-		key_show_or_hide(c, k);
+	set_written(c, k, r, &told);
+}
+
+void
+top_offer(struct cloud *c, struct cloud_key *k, const char *member, size_t len,
+    uint64_t total, uint64_t n)
+{
+	struct zadd told;
+	int r;
+
+	if (k == NULL || set_to_write(c, k) == NULL)
+		return;
+	r = zset_offer(k->z, member, len, total, n, k->node != NO_NODE, &told);
+	set_written(c, k, r, &told);
 }
 
 void

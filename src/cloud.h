@@ -49,6 +49,7 @@ struct cloud_tree {
 	uint32_t ttl_s;	 /* life after the last change; 0: persistent until told */
 	bool other;	 /* beyond the cap: the key <prefix>other takes it */
 	bool local;	 /* never written to nodes */
+	bool addr;	 /* ids are 16 bytes, IPv4 mapped, else bytes from the wire */
 };
 
 /* The trees that are always there; plugins add theirs. */
@@ -110,6 +111,49 @@ void	 cloud_feed(struct cloud *, const struct flowdelta *);
  * and the tree has no "other" (counted).
  */
 struct cloud_key *cloud_key(struct cloud *, unsigned tree, const void *id, size_t len);
+
+/*
+ * What comes often is put: it waits among CLOUD_PUTS others, so that the memory of all
+ * their keys is fetched at once, and what is of one key and of the same shape is added up.
+ * It is written in order, before anything else is written or read (cloud_key() and all that
+ * ask do so first), and with cloud_clock().
+ *
+ * A put field has a number in its tree, and a place in its keys. The top list of a tree is
+ * fed from what its keys had in the minute, once a second and before anybody asks.
+ */
+#define CLOUD_KNOWN_MAX 32
+#define CLOUD_PUTS	256
+
+enum cloud_add_kind {
+	CLOUD_ADD,
+	CLOUD_ADD_MAX,
+	CLOUD_ADD_MIN,
+};
+
+struct cloud_add {
+	uint8_t field; /* cloud_tree_field()'s */
+	uint8_t kind;  /* enum cloud_add_kind */
+	uint64_t n;
+};
+
+/* Before the tree has keys. The number of FIELD in TREE, a hash; -1: too many. */
+int	 cloud_tree_field(struct cloud *, unsigned tree, const char *field);
+/* Its keys count in top.<metric>.<minute>. -1: there are too many top lists, or one is
+ * TREE's. METRIC is borrowed. */
+int	 cloud_tree_top(struct cloud *, unsigned tree, const char *metric);
+
+/* N additions to fields of a key, and TOP to its figure in the minute of TS_US. */
+void	 cloud_put_adds(struct cloud *, unsigned tree, const void *id, size_t len,
+	     const struct cloud_add *, unsigned n, uint64_t top, uint64_t ts_us);
+/* A text, to the field of that number of a hash, to a string key (then FIELD is 0). An
+ * address gets it only where it has a key: it is not seen by being told of. */
+void	 cloud_put_text(struct cloud *, unsigned tree, const void *id, size_t len,
+	     unsigned field, const void *text, size_t text_len);
+/* May these be put to TREE, by an id of LEN bytes? For those who do not know. */
+bool	 cloud_may_add(const struct cloud *, unsigned tree, const struct cloud_add *,
+	     unsigned n, size_t len);
+/* Write what was put. */
+void	 cloud_settle(struct cloud *);
 
 void	 cloud_incr(struct cloud *, struct cloud_key *, const char *field, int64_t n);
 void	 cloud_set(struct cloud *, struct cloud_key *, const char *field, const void *value,
@@ -249,6 +293,8 @@ unsigned cloud_take(struct cloud *, unsigned node, unsigned max_ops, cloud_op_cb
 
 /* Keys that have something for NODE; and how long, in ms, the oldest has waited. */
 uint64_t cloud_waiting(const struct cloud *, unsigned node);
+/* The same, or more: what was put is not written for that. */
+uint64_t cloud_waiting_most(const struct cloud *, unsigned node);
 uint64_t cloud_lag(const struct cloud *, unsigned node);
 
 /* The node has lost this key: what is not a counter is sent again, and EXPIRE. */

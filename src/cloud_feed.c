@@ -39,14 +39,17 @@ count(struct cloud *c, struct cloud_key *k, unsigned place, uint32_t name, uint6
 	v = field_at(c, k, place, name);
 	if (v == NULL)
 		return;
-	if (v->kind != VALUE_COUNTER || v->gone || v->pending == 0) {
+	if (v->kind != VALUE_COUNTER || v->gone ||
+	    (k->node != NO_NODE && v->pending == 0)) {
 		value_add(c, k, v, (int64_t)n);
 		return;
 	}
-	/* what value_add() does where something waits already */
+	/* what value_add() does where something waits already, or nobody does */
 	v->number = (int64_t)((uint64_t)v->number + n);
-	v->pending = (int64_t)((uint64_t)v->pending + n);
 	counter_inc(c->counters, COUNTER_CLOUD_UPDATES);
+	if (k->node == NO_NODE)
+		return;
+	v->pending = (int64_t)((uint64_t)v->pending + n);
 	counter_inc(c->counters, COUNTER_CLOUD_MERGED);
 }
 
@@ -98,15 +101,23 @@ static void
 set_mac(struct cloud *c, struct cloud_key *k, const uint8_t *mac)
 {
 	struct value *v = field_at(c, k, PLACE_MAC, NAME_MAC);
+	struct key_top *t = key_top(k);
 	char text[18];
 
-	if (v != NULL)
-		value_text(c, k, v, text, keyname_mac(text, mac));
+	if (v == NULL)
+		return;
+	if (t->mac_known && !v->gone && v->kind == VALUE_TEXT &&
+	    memcmp(t->mac, mac, sizeof(t->mac)) == 0)
+		return; /* it says so already */
+	if (value_text(c, k, v, text, keyname_mac(text, mac)) == -1)
+		return;
+	memcpy(t->mac, mac, sizeof(t->mac));
+	t->mac_known = true;
 }
 
 /* What one side of D sent and got, into the key of its address or MAC. */
 static void
-feed_side(
+write_side(
     struct cloud *c, struct cloud_key *k, const struct flowdelta *d, unsigned side)
 {
 	bool client = side == d->client;
@@ -135,58 +146,81 @@ feed_side(
 	key_changed(c, k);
 }
 
-/* The key of endpoint SIDE's address. */
-static struct cloud_key *
-feed_address(struct cloud *c, const struct flowdelta *d, unsigned side)
+static void
+top(struct cloud *c, enum top metric, const struct flowdelta *d, const char *member,
+    size_t len, uint64_t n)
 {
-	struct cloud_key *k = cloud_key(c, CLOUD_IP, d->key.addr[side], 16);
+	if (n > 0)
+		cloud_zincr(c, top_key(c, metric, d->last_us / MINUTE), member, len, n);
+}
+
+/* An address that has no key of its own is in the top lists all the same. */
+static void
+top_address(struct cloud *c, const struct flowdelta *d, unsigned side)
+{
+	char text[KEYNAME_ADDR];
+	size_t len = keyname_addr(text, d->key.addr[side]);
+
+	top(c, TOP_IP_BYTES, d, text, len, d->octets[0] + d->octets[1]);
+	top(c, TOP_IP_FLOWS, d, text, len, d->fresh);
+}
+
+void
+feed_side(
+    struct cloud *c, struct cloud_key *k, const struct flowdelta *d, unsigned side)
+{
+	const uint64_t n[2] = {d->octets[0] + d->octets[1], d->fresh};
 
 	if (k != NULL)
-		feed_side(c, k, d, side);
-	return k;
+		write_side(c, k, d, side);
+	if (k == NULL || (k->tree == &c->tree[CLOUD_IP] && (k->flags & KEY_OTHER)))
+		top_address(c, d, side);
+	else
+		top_count(c, k, n, d->last_us / MINUTE);
+}
+
+/* What all of D's keys of that kind get, so that it can be added up before. */
+static void
+put_host(struct cloud *c, unsigned tree, const void *id, size_t len,
+    const struct flowdelta *d, unsigned side, uint64_t client, uint64_t server)
+{
+	const struct cloud_add add[] = {
+	    {0, CLOUD_ADD, d->octets[side]},
+	    {1, CLOUD_ADD, d->octets[!side]},
+	    {2, CLOUD_ADD, d->packets[side]},
+	    {3, CLOUD_ADD, d->packets[!side]},
+	    {4, CLOUD_ADD, client},
+	    {5, CLOUD_ADD, server},
+	    {6, CLOUD_ADD_MIN, d->first_us / SECOND},
+	    {7, CLOUD_ADD_MAX, d->last_us / SECOND},
+	};
+
+	cloud_put_adds(c, tree, id, len, add, sizeof(add) / sizeof(add[0]), 0, 0);
 }
 
 static void
-feed_mac(struct cloud *c, const struct flowdelta *d, unsigned side)
+feed_macs(struct cloud *c, const struct flowdelta *d)
 {
-	struct cloud_key *k;
+	unsigned side;
 
-	if (!(d->has_mac & 1u << side))
+	if (d->key.vlan != 0) { /* they have fields of their own */
+		if (d->has_mac != 0)
+			put_sides(c, CLOUD_MAC, d, d->has_mac);
 		return;
-	k = cloud_key(c, CLOUD_MAC, d->mac[side], 6);
-	if (k != NULL)
-		feed_side(c, k, d, side);
+	}
+	for (side = 0; side < 2; side++)
+		if (d->has_mac & 1u << side)
+			put_host(c, CLOUD_MAC, d->mac[side], 6, d, side,
+			    d->fresh && side == d->client, d->fresh && side != d->client);
 }
 
-/* A VLAN: what clients sent and got; its flows on both sides. */
+/* Bytes, packets, flows. */
 static void
-feed_vlan(struct cloud *c, const struct flowdelta *d)
+total(const struct flowdelta *d, struct cloud_add add[3])
 {
-	unsigned s = d->client;
-	struct cloud_key *k;
-
-	k = cloud_key(c, CLOUD_VLAN, &d->key.vlan, sizeof(d->key.vlan));
-	if (k == NULL)
-		return;
-	count(c, k, 0, NAME_BYTES_SENT, d->octets[s]);
-	count(c, k, 1, NAME_BYTES_RCVD, d->octets[!s]);
-	count(c, k, 2, NAME_PKTS_SENT, d->packets[s]);
-	count(c, k, 3, NAME_PKTS_RCVD, d->packets[!s]);
-	count(c, k, 4, NAME_FLOWS_CLIENT, d->fresh);
-	count(c, k, 5, NAME_FLOWS_SERVER, d->fresh);
-	seen(c, k, d);
-	key_changed(c, k);
-}
-
-static void
-feed_total(struct cloud *c, struct cloud_key *k, const struct flowdelta *d)
-{
-	if (k == NULL)
-		return;
-	count(c, k, 0, NAME_BYTES, d->octets[0] + d->octets[1]);
-	count(c, k, 1, NAME_PKTS, d->packets[0] + d->packets[1]);
-	count(c, k, 2, NAME_FLOWS, d->fresh);
-	key_changed(c, k);
+	add[0] = (struct cloud_add){0, CLOUD_ADD, d->octets[0] + d->octets[1]};
+	add[1] = (struct cloud_add){1, CLOUD_ADD, d->packets[0] + d->packets[1]};
+	add[2] = (struct cloud_add){2, CLOUD_ADD, d->fresh};
 }
 
 /* The key of an application, by its numbers. */
@@ -203,7 +237,6 @@ proto_key(struct cloud *c, const struct flowdelta *d)
 	if (p->key != NULL && p->id == id) {
 		if (p->key->flags & KEY_OTHER)
 			counter_inc(c->counters, COUNTER_CLOUD_OTHER);
-		key_wake(c, p->key);
 		return p->key;
 	}
 	memset(&l7, 0, sizeof(l7));
@@ -228,55 +261,31 @@ feed_forget(struct cloud *c, const struct cloud_key *k)
 }
 
 static void
-feed_port(struct cloud *c, const struct flowdelta *d)
+feed_proto(struct cloud *c, const struct flowdelta *d)
 {
-	uint16_t port = d->key.port[!d->client];
-
-	if (port == 0)
-		return; /* a fragment without its first, or -p without ports */
-	if (d->key.proto == PROTO_TCP)
-		feed_total(c, cloud_key(c, CLOUD_PORT_TCP, &port, sizeof(port)), d);
-	else if (d->key.proto == PROTO_UDP)
-		feed_total(c, cloud_key(c, CLOUD_PORT_UDP, &port, sizeof(port)), d);
-}
-
-static void
-top(struct cloud *c, enum top metric, const struct flowdelta *d, const char *member,
-    size_t len, uint64_t n)
-{
-	if (n > 0)
-		cloud_zincr(c, top_key(c, metric, d->last_us / MINUTE), member, len, n);
-}
-
-static void
-feed_top_address(struct cloud *c, const struct flowdelta *d, unsigned side,
-    const struct cloud_key *k)
-{
-	char text[KEYNAME_ADDR];
-	const char *member = text;
-	size_t len;
-
-	if (k != NULL && !(k->flags & KEY_OTHER)) {
-		member = key_name(k) + k->tree->prefix_len;
-		len = k->name_len - k->tree->prefix_len;
-	} else
-		len = keyname_addr(text, d->key.addr[side]);
-	top(c, TOP_IP_BYTES, d, member, len, d->octets[0] + d->octets[1]);
-	top(c, TOP_IP_FLOWS, d, member, len, d->fresh);
-}
-
-static void
-feed_top_proto(struct cloud *c, const struct flowdelta *d, const struct cloud_key *k)
-{
-	const char *member;
-	size_t len;
+	struct cloud_key *k = proto_key(c, d);
+	const uint64_t n[2] = {d->octets[0] + d->octets[1], d->fresh};
+	struct cloud_add add[3];
 
 	if (k == NULL)
 		return;
-	member = key_name(k) + k->tree->prefix_len;
-	len = k->name_len - k->tree->prefix_len;
-	top(c, TOP_PROTO_BYTES, d, member, len, d->octets[0] + d->octets[1]);
-	top(c, TOP_PROTO_FLOWS, d, member, len, d->fresh);
+	total(d, add);
+	put_key(c, k, add, 3, n, d->last_us / MINUTE);
+}
+
+static void
+feed_port(struct cloud *c, const struct flowdelta *d)
+{
+	uint16_t port = d->key.port[!d->client];
+	struct cloud_add add[3];
+
+	if (port == 0)
+		return; /* a fragment without its first, or -p without ports */
+	total(d, add);
+	if (d->key.proto == PROTO_TCP)
+		cloud_put_adds(c, CLOUD_PORT_TCP, &port, sizeof(port), add, 3, 0, 0);
+	else if (d->key.proto == PROTO_UDP)
+		cloud_put_adds(c, CLOUD_PORT_UDP, &port, sizeof(port), add, 3, 0, 0);
 }
 
 /* -p without addresses leaves none in the key: both are all zeros. */
@@ -291,20 +300,12 @@ has_addresses(const struct flowdelta *d)
 void
 cloud_feed(struct cloud *c, const struct flowdelta *d)
 {
-	struct cloud_key *k;
-	unsigned side;
-
-	for (side = 0; side < 2; side++) {
-		if (has_addresses(d)) {
-			k = feed_address(c, d, side);
-			feed_top_address(c, d, side, k);
-		}
-		feed_mac(c, d, side);
-	}
-	if (d->key.vlan != 0)
-		feed_vlan(c, d);
-	k = proto_key(c, d);
-	feed_total(c, k, d);
-	feed_top_proto(c, d, k);
+	if (has_addresses(d))
+		put_sides(c, CLOUD_IP, d, 3);
+	feed_macs(c, d);
+	if (d->key.vlan != 0) /* what clients sent and got; its flows on both sides */
+		put_host(c, CLOUD_VLAN, &d->key.vlan, sizeof(d->key.vlan), d, d->client,
+		    d->fresh, d->fresh);
+	feed_proto(c, d);
 	feed_port(c, d);
 }

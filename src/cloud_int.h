@@ -11,6 +11,9 @@
  *	cloud_zset.c	sorted sets
  *	cloud_top.c	which minutes of a top list there are, and their sums
  *	cloud_feed.c	flows into keys
+ *	cloud_mem.c	memory of keys
+ *	cloud_put.c	what comes often, put together before it is written
+ *	cloud_sort.c	new keys into the index, and what keys did into top lists
  *	cloud_read.c	questions
  *	cloud_take.c	what nodes have not got
  *
@@ -33,6 +36,7 @@
 #define TOP_MINUTES   8	 /* of a metric, where nothing waits for nodes */
 #define TOP_WAITING   64 /* at most */
 #define TOP_TTL_S     300
+#define TOPS_MS	      1000 /* how often what keys did goes to top lists */
 #define PROTO_CACHE   1024
 #define VLANS	      4096
 
@@ -150,34 +154,47 @@ enum key_flag {
 	KEY_RENEW = 1 << 3,  /* the node must get an EXPIRE, be there values or not */
 	KEY_OTHER = 1 << 4,  /* <tree>other */
 	KEY_CACHED = 1 << 5, /* in the cache of protocols */
+	KEY_UNSORTED = 1 << 6, /* in the list of those the index has not got yet */
+	KEY_TOP = 1 << 7,    /* in the list of those whose top lists are behind */
 };
 
-/* First line: what finding a key reads. */
+/* First line: what finding a key and writing it reads. */
 struct cloud_key {
 	struct cloud_key *chain; /* the table's */
 	struct tree *tree;	 /* borrowed */
-	uintptr_t child[2];	 /* the index's; bit 0: a node, else a key */
-	uint32_t crit;		 /* the index's: what its two sides differ in */
-	uint32_t hash;
 	union {
 		struct value *v; /* owned: CAP of them */
 		struct zset *z;	 /* owned */
 	};
 	uint64_t expire_ms; /* 0: never */
 	uint64_t changed_ms;
+	uint32_t hash;
+	uint16_t n, cap; /* values */
+	uint16_t gone;	 /* of these, not seen */
+	uint16_t name_len;
+	uint8_t id_len; /* of BYTES, 0 for trees whose id is the name's end */
+	uint8_t node;	/* NO_NODE: none */
+	uint8_t flags;	/* enum key_flag */
+	uint8_t life;	/* enum life */
+	uint32_t crit;	/* the index's: what its two sides differ in */
+	/* the rest is for changes of its life */
+	uintptr_t child[2]; /* the index's; bit 0: a node, else a key. If UNSORTED the first
+			       is the next of the list */
 	uint64_t renew_ms; /* volatile: the next EXPIRE is due; 0: none was sent.
 			      Persistent: when the node's copy will end; 0: never */
 	struct cloud_key *wheel_next, **wheel_prev; /* PREV NULL: in no list */
 	struct cloud_key *queue_next, *queue_prev;
 	uint32_t since; /* ms, low bits: since then it waits for its node */
-	uint8_t id_len; /* of BYTES, 0 for trees whose id is the name's end */
-	uint8_t node;	/* NO_NODE: none */
-	uint8_t flags;	/* enum key_flag */
-	uint8_t life;	/* enum life */
-	uint16_t n, cap; /* values */
-	uint16_t gone;	 /* of these, not seen */
-	uint16_t name_len;
-	char bytes[]; /* the id, then the name with a NUL */
+	char bytes[]; /* the id, then the name with a NUL; then, aligned, the first values */
+};
+
+/* Stands before a key whose tree has top lists: what is in the minute it was fed last. */
+struct key_top {
+	uint64_t minute;
+	uint64_t n[2];	   /* by the tree's top lists */
+	uint64_t fresh[2]; /* of N, what the lists have not got */
+	uint8_t mac[6];	   /* the last that was written, if MAC_KNOWN */
+	bool mac_known;
 };
 
 enum id_kind {
@@ -196,7 +213,12 @@ struct tree {
 	uint32_t keys;	 /* in the table, "other" not counted */
 	uint32_t seen;
 	uint16_t base_at, nbase; /* counters every key has: names from BASE_AT on */
-	uint16_t room;	 /* fields a new key gets room for */
+	uint8_t nknown;
+	uint8_t placed;	 /* so many of KNOWN are in every key, where their number says */
+	uint8_t room;	 /* so many fields have room in the key itself */
+	uint8_t ntops;
+	uint8_t top[2];	 /* which of cloud.metric */
+	uint32_t known[CLOUD_KNOWN_MAX]; /* names of fields that are put by number */
 	uint8_t id;	 /* enum id_kind */
 	bool nested;	 /* there are trees beneath its prefix */
 };
@@ -240,6 +262,25 @@ struct vlan_names {
 	uint32_t id[NAME_FLOWS_SERVER + 1]; /* by enum name */
 };
 
+/*
+ * cloud_mem.c. Of zeros: empty. SIZE is the same in both.
+ */
+#define KEYMEM_CLASSES 48 /* larger ones are malloc()'s */
+
+struct keymem {
+	struct block *blocks; /* owned */
+	char *at; /* what was never used */
+	size_t left;
+	struct free_key *free[KEYMEM_CLASSES];
+};
+
+void	*keymem_get(struct keymem *, size_t size); /* NULL: no memory */
+void	 keymem_put(struct keymem *, void *, size_t size);
+/* All of it but what is malloc()'s goes. */
+void	 keymem_clear(struct keymem *);
+
+struct puts; /* cloud_put.c's */
+
 struct cloud {
 	struct cloud_setup setup;
 	struct counters *counters; /* borrowed */
@@ -247,6 +288,7 @@ struct cloud {
 	unsigned ntrees;
 	const struct tree *names_of; /* dns.cache.<addr>; NULL: there is none (yet) */
 	struct table table;
+	struct keymem mem;
 	uintptr_t index; /* root */
 	struct names names;
 	uint64_t base_ms, now_ms; /* the caller's clock began; since then */
@@ -263,6 +305,11 @@ struct cloud {
 		uint32_t id;
 		struct cloud_key *key; /* borrowed; NULL: empty */
 	} proto[PROTO_CACHE];
+	struct puts *puts; /* owned */
+	struct cloud_key *unsorted; /* shown, but not in the index yet */
+	struct cloud_key **behind;  /* owned: their top lists are */
+	size_t nbehind, behind_cap;
+	uint64_t topped_ms; /* when these were brought up to date */
 	struct vlan_names *vlan[VLANS]; /* owned */
 	uint64_t seen; /* keys in the index */
 	size_t memory; /* of keys and what they own */
@@ -281,6 +328,79 @@ key_name(const struct cloud_key *k)
 	return (char *)k->bytes + k->id_len;
 }
 
+static inline struct key_top *
+key_top(struct cloud_key *k)
+{
+	return (struct key_top *)(void *)k - 1;
+}
+
+/* Where the first values of a key are: so many bytes from its beginning. */
+static inline size_t
+key_values_at(size_t id_len, size_t name_len)
+{
+	return (offsetof(struct cloud_key, bytes) + id_len + name_len + 1 + 7) &
+	       ~(size_t)7;
+}
+
+/* Room for the values that all keys of T have. */
+static inline struct value *
+key_values(struct cloud_key *k)
+{
+	return (struct value *)(void *)((char *)k +
+					key_values_at(k->id_len, k->name_len));
+}
+
+/* Bytes a key takes, with what stands before it, and room for its first values. */
+static inline size_t
+key_size(const struct tree *t, size_t id_len, size_t name_len)
+{
+	return key_values_at(id_len, name_len) + t->room * sizeof(struct value) +
+	       (t->ntops > 0 ? sizeof(struct key_top) : 0);
+}
+
+static inline void *
+key_memory(struct cloud_key *k)
+{
+	return k->tree->ntops > 0 ? (void *)key_top(k) : k;
+}
+
+/*
+ * cloud.c
+ */
+struct cloud_key *key_find_or_make(struct cloud *, struct tree *, const void *id,
+		     size_t len, uint32_t hash, struct cloud_key *known);
+/* What the table knows ID by; BUF has room for ID_MAX + 1. NULL: not an id of T. */
+const void *table_id(const struct cloud *, const struct tree *, const void *id,
+		     size_t *len, char *buf);
+
+/*
+ * cloud_put.c
+ */
+int	 puts_init(struct cloud *);
+void	 puts_clear(struct cloud *);
+void	 puts_settle(struct cloud *);
+unsigned puts_count(const struct cloud *); /* that wait */
+/* Those of the two SIDES (a bit each) of a flow, by their addresses or MACs. */
+void	 put_sides(struct cloud *, enum cloud_builtin tree, const struct flowdelta *,
+	     unsigned sides);
+void	 put_key(struct cloud *, struct cloud_key *, const struct cloud_add *, unsigned n,
+	     const uint64_t top[2], uint64_t minute);
+
+/*
+ * cloud_sort.c: what the index and the top lists have not got
+ */
+void	 sort_keys(struct cloud *);
+void	 sort_tops(struct cloud *);
+/* So much more of a key, by its tree's top lists. */
+void	 top_count(struct cloud *, struct cloud_key *, const uint64_t n[2], uint64_t minute);
+
+static inline void
+settle_all(const struct cloud *c)
+{
+	/* what was put is part of what the tree holds: asking for it changes nothing */
+	cloud_settle((struct cloud *)(uintptr_t)c);
+}
+
 /*
  * cloud_table.c. IDs are those of the table: for ID_TEXT the end of the name.
  */
@@ -290,6 +410,8 @@ uint32_t table_hash(const struct table *, const struct tree *, const void *id,
 	     size_t len);
 struct cloud_key *table_find(const struct table *, const struct tree *, const void *id,
 		     size_t len, uint32_t hash);
+void	 table_fetch(const struct table *, uint32_t hash);
+struct cloud_key *table_first(const struct table *, uint32_t hash); /* of its chain */
 /* Cannot fail: a table that cannot grow has longer chains. */
 void	 table_insert(struct table *, struct cloud_key *);
 void	 table_remove(struct table *, struct cloud_key *);
@@ -307,6 +429,8 @@ struct cloud_key *index_next(uintptr_t root, const char *name, size_t len, bool 
  * cloud_value.c. Values move when one is added or removed.
  */
 int	 values_room(struct cloud *, struct cloud_key *, unsigned n);
+/* The first fields of a key of its tree, not seen yet, in their places. -1: no memory. */
+int	 values_place(struct cloud *, struct cloud_key *);
 struct value *value_find(struct cloud_key *, uint32_t name);
 /* Found or added, not seen before it is written. NULL: no room, counted. */
 struct value *value_get(struct cloud *, struct cloud_key *, uint32_t name);
@@ -337,7 +461,8 @@ void	 value_unset(struct cloud *, struct cloud_key *, struct value *);
 struct zset;
 struct zadd {
 	bool merged;	  /* something of the member waited already */
-	unsigned dropped; /* members that made room */
+	bool left;	  /* it was left out */
+	unsigned dropped; /* members that made room, or were left out */
 	int64_t bytes;	  /* the set takes more now */
 };
 struct zset *zset_new(uint64_t seed);
@@ -348,6 +473,13 @@ int	 zset_add(struct zset *, const void *member, size_t len, uint64_t n, bool wa
 void	 zset_lapse(struct zset *);
 unsigned zset_shown(const struct zset *);
 unsigned zset_kept(const struct zset *);
+/*
+ * A member that had TOTAL in all, of which N is new here. One that is not there, and less
+ * than the least of those that stayed when some were dropped, is left out (counted in
+ * DROPPED).
+ */
+int	 zset_offer(struct zset *, const void *member, size_t len, uint64_t total,
+	     uint64_t n, bool wait, struct zadd *);
 size_t	 zset_memory(const struct zset *);
 /* I-th of those shown, lowest first. */
 void	 zset_at(struct zset *, unsigned i, struct cloud_item *);
@@ -375,6 +507,8 @@ void	 key_drop_set(struct cloud *, struct cloud_key *);
 void	 key_settle(struct cloud *, struct cloud_key *);
 void	 key_expire_at(struct cloud *, struct cloud_key *, uint64_t ms); /* 0: never */
 void	 key_free(struct cloud *, struct cloud_key *);
+/* It and all that it owns; it is in no list, or all go. */
+void	 key_release(struct cloud *, struct cloud_key *);
 /* See to it that KEY is looked at with the next clock. */
 void	 key_due(struct cloud *, struct cloud_key *);
 
@@ -413,10 +547,16 @@ struct metric *top_metric(struct cloud *, const char *id, size_t len, uint64_t *
 int	 top_init(struct cloud *);
 void	 top_enroll(struct cloud *, struct cloud_key *);
 void	 top_withdraw(struct cloud *, struct cloud_key *);
-/* The key of MINUTE, to be written: cloud_zincr() wakes it. */
-struct cloud_key *top_key(struct cloud *, enum top, uint64_t minute);
+/* The key of MINUTE in metric number TOP, to be written: cloud_zincr() wakes it. */
+struct cloud_key *top_key(struct cloud *, unsigned top, uint64_t minute);
+/* The number of METRIC, made if need be. -1: there are too many. */
+int	 top_number(struct cloud *, const char *metric);
+void	 top_offer(struct cloud *, struct cloud_key *top, const char *member, size_t len,
+	     uint64_t total, uint64_t n);
 
 /* cloud_feed.c. */
+void	 feed_side(struct cloud *, struct cloud_key *, const struct flowdelta *,
+	     unsigned side);
 void	 feed_forget(struct cloud *, const struct cloud_key *);
 
 /* cloud_take.c: go on with what cloud_rearm_all() began, so many keys. */

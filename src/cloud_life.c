@@ -112,9 +112,11 @@ key_unqueue(struct cloud *c, struct cloud_key *k)
 static void
 key_show(struct cloud *c, struct cloud_key *k)
 {
-	if (index_insert(&c->index, k) == -1)
-		return; /* another tree has a key of that name: it stays unseen */
-	k->flags |= KEY_SHOWN;
+	if (!(k->flags & KEY_UNSORTED)) {
+		k->child[0] = (uintptr_t)c->unsorted;
+		c->unsorted = k;
+	}
+	k->flags |= KEY_SHOWN | KEY_UNSORTED;
 	k->tree->seen++;
 	c->seen++;
 	if (k->expire_ms != 0)
@@ -128,7 +130,8 @@ void
 key_hide(struct cloud *c, struct cloud_key *k)
 {
 	if (k->flags & KEY_SHOWN) {
-		index_remove(&c->index, k);
+		if (!(k->flags & KEY_UNSORTED))
+			index_remove(&c->index, k);
 		k->flags &= (uint8_t)~KEY_SHOWN;
 		k->tree->seen--;
 		c->seen--;
@@ -186,14 +189,21 @@ key_check(struct cloud *c, struct cloud_key *k)
 static void
 learn_name(struct cloud *c, struct cloud_key *k)
 {
+	const struct tree *t = c->names_of;
 	const struct cloud_key *from;
 	struct cloud_item name;
+	const char *id = k->bytes;
+	size_t len = k->id_len;
 
-	if (c->names_of->seen == 0)
+	if (t->seen == 0)
 		return;
-	from = cloud_look(c, (unsigned)(c->names_of - c->tree),
-	    key_name(k) + k->tree->prefix_len, k->name_len - k->tree->prefix_len);
-	if (from == NULL)
+	if (t->id == ID_TEXT) {
+		id = key_name(k) + k->tree->prefix_len;
+		len = k->name_len - k->tree->prefix_len;
+	}
+	/* not by cloud_look(): what was put may be being written */
+	from = table_find(&c->table, t, id, len, table_hash(&c->table, t, id, len));
+	if (from == NULL || !key_seen(c, from))
 		return;
 	cloud_key_string(from, &name);
 	if (name.text != NULL)
@@ -210,12 +220,11 @@ key_base(struct cloud *c, struct cloud_key *k)
 	struct value *v;
 	unsigned i;
 
-	if (values_room(c, k, k->n + t->room) == -1)
-		return;
 	for (i = 0; i < t->nbase; i++) {
 		v = value_get(c, k, t->base_at + i);
-		if (v != NULL)
-			value_show(k, v);
+		if (v == NULL)
+			return;
+		value_show(k, v);
 	}
 	key_show(c, k);
 	if (c->names_of != NULL && t == &c->tree[CLOUD_IP] && !(k->flags & KEY_OTHER))
@@ -245,8 +254,12 @@ key_wake_up(struct cloud *c, struct cloud_key *k)
 		key_expire_at(c, k, 0);
 		k->life = LIFE_AS_IS;
 	}
-	if (!(k->flags & KEY_SHOWN) && k->tree->nbase > 0)
-		key_base(c, k);
+	if (!(k->flags & KEY_SHOWN)) {
+		if (k->n < k->tree->placed)
+			values_place(c, k);
+		if (k->tree->nbase > 0)
+			key_base(c, k);
+	}
 	if (k->tree->ttl_ms != 0)
 		key_arm(c, k);
 	k->changed_ms = c->now_ms;
@@ -268,8 +281,23 @@ key_show_or_hide(struct cloud *c, struct cloud_key *k)
 }
 
 void
+key_release(struct cloud *c, struct cloud_key *k)
+{
+	if (k->tree->def.type == CLOUD_ZSET)
+		key_drop_set(c, k);
+	else
+		values_clear(c, k);
+	c->memory -= key_size(k->tree, k->id_len, k->name_len);
+	keymem_put(&c->mem, key_memory(k), key_size(k->tree, k->id_len, k->name_len));
+}
+
+void
 key_free(struct cloud *c, struct cloud_key *k)
 {
+	if (k->flags & (KEY_UNSORTED | KEY_TOP)) {
+		sort_tops(c);
+		sort_keys(c);
+	}
 	key_unqueue(c, k);
 	if (k->flags & KEY_SHOWN)
 		key_hide(c, k);
@@ -280,12 +308,7 @@ key_free(struct cloud *c, struct cloud_key *k)
 		feed_forget(c, k);
 	if (!(k->flags & KEY_OTHER))
 		k->tree->keys--;
-	if (k->tree->def.type == CLOUD_ZSET)
-		key_drop_set(c, k);
-	else
-		values_clear(c, k);
-	c->memory -= sizeof(*k) + k->id_len + k->name_len + 1u + MALLOC_HEAD;
-	free(k);
+	key_release(c, k);
 }
 
 static void
@@ -308,6 +331,8 @@ cloud_clock(struct cloud *c, uint64_t now_ms)
 	uint64_t now_s;
 	int64_t passed;
 
+	puts_settle(c);
+	sort_keys(c);
 	if (!c->started) {
 		c->base_ms = now_ms - c->now_ms;
 		c->started = true;
@@ -315,6 +340,8 @@ cloud_clock(struct cloud *c, uint64_t now_ms)
 	passed = (int64_t)(now_ms - c->base_ms);
 	if (passed > (int64_t)c->now_ms)
 		c->now_ms = (uint64_t)passed;
+	if (c->now_ms >= c->topped_ms + TOPS_MS)
+		sort_tops(c);
 	now_s = c->now_ms / 1000;
 	if (now_s > c->wheel_s + 2 * WHEEL_SLOTS)
 		c->wheel_s = now_s - WHEEL_SLOTS; /* once round visits all */

@@ -9,8 +9,10 @@
 const struct cloud_key *
 cloud_find(const struct cloud *c, const char *name, size_t len)
 {
-	const struct cloud_key *k = index_find(c->index, name, len);
+	const struct cloud_key *k;
 
+	settle_all(c);
+	k = index_find(c->index, name, len);
 	return k != NULL && key_seen(c, k) ? k : NULL;
 }
 
@@ -29,6 +31,7 @@ cloud_next(const struct cloud *c, const char *prefix, size_t prefix_len,
 {
 	const struct cloud_key *k;
 
+	settle_all(c);
 	if (after != NULL && not_before(after, after_len, prefix, prefix_len))
 		k = index_next(c->index, after, after_len, true);
 	else
@@ -48,8 +51,10 @@ const struct cloud_key *
 cloud_any(const struct cloud *c, uint64_t random)
 {
 	const struct cloud_key *k, *found = NULL;
-	uint32_t b = (uint32_t)(random % c->table.n), n = 0, i;
+	uint32_t b, n = 0, i;
 
+	settle_all(c);
+	b = (uint32_t)(random % c->table.n);
 	random /= c->table.n;
 	for (i = 0; i < ANY_BUCKETS && found == NULL; i++, b++) {
 		if (b == c->table.n)
@@ -92,12 +97,12 @@ cloud_key_idle(const struct cloud *c, const struct cloud_key *k)
 size_t
 cloud_key_memory(const struct cloud_key *k)
 {
-	size_t bytes = sizeof(*k) + k->id_len + k->name_len + 1u + MALLOC_HEAD;
+	size_t bytes = key_size(k->tree, k->id_len, k->name_len);
 	unsigned i;
 
 	if (k->tree->def.type == CLOUD_ZSET)
 		return bytes + (k->z != NULL ? zset_memory(k->z) : 0);
-	if (k->cap > 0)
+	if (k->v != NULL && k->v != key_values((struct cloud_key *)(uintptr_t)k))
 		bytes += k->cap * sizeof(struct value) + MALLOC_HEAD;
 	for (i = 0; i < k->n; i++)
 		if (k->v[i].kind == VALUE_TEXT && k->v[i].big)
@@ -182,6 +187,7 @@ cloud_key_get(
 uint64_t
 cloud_count(const struct cloud *c)
 {
+	settle_all(c);
 	return c->seen;
 }
 

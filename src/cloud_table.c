@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cloud_table.c -- keys by tree and id. Linear hashing: with each key beyond the number
- * of buckets one bucket is split, so that no insert ever waits for the whole table to
+ * cloud_table.c -- keys by tree and id. Linear hashing: with each key two buckets are
+ * split, so that no insert ever waits for the whole table to
  * be moved (only the array of heads is copied when it doubles). A look-up reads the
- * head of a chain and the first line of, on average, one and a half keys.
+ * head of a chain and the first line of, on average, one and a quarter keys.
  */
 #include "cloud_int.h"
 
@@ -50,6 +50,18 @@ bucket_of(const struct table *t, uint32_t hash)
 	return &t->bucket[b < t->n ? b : b - t->level];
 }
 
+void
+table_fetch(const struct table *t, uint32_t hash)
+{
+	__builtin_prefetch(bucket_of(t, hash));
+}
+
+struct cloud_key *
+table_first(const struct table *t, uint32_t hash)
+{
+	return *bucket_of(t, hash);
+}
+
 static const char *
 key_id(const struct cloud_key *k, size_t *len)
 {
@@ -79,18 +91,18 @@ table_find(const struct table *t, const struct tree *tree, const void *id, size_
 	return NULL;
 }
 
-/* One bucket more: what belongs there leaves the one it shared until now. */
-static void
+/* One bucket more: what belongs there leaves the one it shared until now. False: no room. */
+static bool
 split(struct table *t)
 {
 	struct cloud_key **from, **to, **grown, *k;
 
 	if (t->n == t->cap) {
 		if (t->cap > UINT32_MAX / 4)
-			return;
+			return false;
 		grown = realloc(t->bucket, 2 * (size_t)t->cap * sizeof(*grown));
 		if (grown == NULL)
-			return;
+			return false;
 		t->bucket = grown;
 		t->cap *= 2;
 	}
@@ -107,6 +119,7 @@ split(struct table *t)
 	}
 	if (t->n == 2 * t->level)
 		t->level = t->n;
+	return true;
 }
 
 void
@@ -114,8 +127,10 @@ table_insert(struct table *t, struct cloud_key *k)
 {
 	struct cloud_key **head;
 
-	if (++t->count > t->n)
-		split(t);
+	/* two buckets for a key: the second key of a chain is a miss nobody fetched */
+	t->count++;
+	while (2 * (uint64_t)t->count > t->n && split(t))
+		continue;
 	head = bucket_of(t, k->hash);
 	k->chain = *head;
 	*head = k;

@@ -307,6 +307,7 @@ cloud_take(struct cloud *c, unsigned node, unsigned max_ops, cloud_op_cb *cb, vo
 
 	if (node >= c->setup.nnodes)
 		return 0;
+	puts_settle(c);
 	while (n < max_ops && (k = c->queue[node].head) != NULL) {
 		n += take_key(c, k, cb, arg);
 		key_unqueue(c, k);
@@ -318,7 +319,18 @@ cloud_take(struct cloud *c, unsigned node, unsigned max_ops, cloud_op_cb *cb, vo
 uint64_t
 cloud_waiting(const struct cloud *c, unsigned node)
 {
-	return node < c->setup.nnodes ? c->queue[node].count : 0;
+	if (node >= c->setup.nnodes)
+		return 0;
+	puts_settle((struct cloud *)(uintptr_t)c);
+	if (c->queue[node].count == 0)
+		settle_all(c);
+	return c->queue[node].count;
+}
+
+uint64_t
+cloud_waiting_most(const struct cloud *c, unsigned node)
+{
+	return node < c->setup.nnodes ? c->queue[node].count + puts_count(c) : 0;
 }
 
 uint64_t
@@ -335,8 +347,10 @@ cloud_lag(const struct cloud *c, unsigned node)
 void
 cloud_rearm(struct cloud *c, const char *name, size_t len)
 {
-	struct cloud_key *k = index_find(c->index, name, len);
+	struct cloud_key *k;
 
+	cloud_settle(c);
+	k = index_find(c->index, name, len);
 	if (k != NULL)
 		rearm(c, k);
 }
@@ -347,7 +361,7 @@ rearm_step(struct cloud *c, unsigned keys)
 	struct cloud_key *k;
 	unsigned n;
 
-	for (n = 0; c->rearm != 0 && n < keys; n++) { /* a bucket has one, about */
+	for (n = 0; c->rearm != 0 && n < 4 * keys; n++) { /* every third bucket has one */
 		if (c->rearm_at >= c->table.n) {
 			c->rearm = 0;
 			return;

@@ -169,8 +169,18 @@ top_withdraw(struct cloud *c, struct cloud_key *k)
 			}
 }
 
+int
+top_number(struct cloud *c, const char *metric)
+{
+	struct metric *m = metric_find(c, metric, strlen(metric));
+
+	if (m == NULL)
+		m = metric_make(c, metric, strlen(metric));
+	return m != NULL ? (int)(m - c->metric) : -1;
+}
+
 struct cloud_key *
-top_key(struct cloud *c, enum top top, uint64_t minute)
+top_key(struct cloud *c, unsigned top, uint64_t minute)
 {
 	struct metric *m = &c->metric[top];
 	char id[64];
@@ -269,6 +279,7 @@ cloud_top(struct cloud *c, const char *metric, struct cloud_item *items, unsigne
 	struct sums s = {.seed = c->setup.seed};
 	unsigned j, most = 0;
 
+	cloud_settle(c);
 	if (m == NULL)
 		return 0;
 	for (j = 0; j < m->n; j++)

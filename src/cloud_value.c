@@ -26,12 +26,46 @@ values_room(struct cloud *c, struct cloud_key *k, unsigned n)
 
 	if (n <= k->cap)
 		return 0;
-	v = realloc(k->v, n * sizeof(*v));
-	if (v == NULL)
-		return -1;
-	c->memory += (n - k->cap) * sizeof(*v) + (k->cap == 0 ? MALLOC_HEAD : 0);
+	if (k->v == NULL && n <= k->tree->room) {
+		k->v = key_values(k); /* they are in the key */
+		k->cap = k->tree->room;
+		return 0;
+	}
+	if (k->v == NULL || k->v == key_values(k)) {
+		v = malloc(n * sizeof(*v));
+		if (v == NULL)
+			return -1;
+		if (k->n > 0)
+			memcpy(v, k->v, k->n * sizeof(*v));
+		c->memory += n * sizeof(*v) + MALLOC_HEAD;
+	} else {
+		v = realloc(k->v, n * sizeof(*v));
+		if (v == NULL)
+			return -1;
+		c->memory += (n - k->cap) * sizeof(*v);
+	}
 	k->v = v;
 	k->cap = (uint16_t)n;
+	return 0;
+}
+
+int
+values_place(struct cloud *c, struct cloud_key *k)
+{
+	const struct tree *t = k->tree;
+	unsigned i;
+
+	if (k->n > 0)
+		return k->n >= t->placed ? 0 : -1;
+	if (values_room(c, k, t->placed) == -1)
+		return -1;
+	memset(k->v, 0, t->placed * sizeof(*k->v));
+	for (i = 0; i < t->placed; i++) {
+		names_hold(&c->names, t->known[i]);
+		k->v[i].name = t->known[i] & (NAME_IDS - 1);
+		k->v[i].gone = 1;
+	}
+	k->n = k->gone = t->placed;
 	return 0;
 }
 
@@ -54,7 +88,7 @@ value_get(struct cloud *c, struct cloud_key *k, uint32_t name)
 
 	if (v != NULL)
 		return v;
-	n = k->cap + k->cap / 2u + 1;
+	n = k->cap + k->cap / 2u + 1; /* of ten fields five more: plugins add some */
 	if (n > CLOUD_FIELDS_MAX)
 		n = CLOUD_FIELDS_MAX;
 	if (k->n == CLOUD_FIELDS_MAX ||
@@ -95,9 +129,30 @@ value_free(struct cloud *c, struct cloud_key *k, struct value *v)
 	names_drop(&c->names, v->name);
 }
 
+/* V keeps its place, and nothing else. */
+static void
+value_empty(struct cloud *c, struct cloud_key *k, struct value *v)
+{
+	value_blank(c, v);
+	if (!v->gone)
+		k->gone++;
+	v->gone = 1;
+	v->del = v->sent = 0;
+}
+
+static bool
+is_placed(const struct cloud_key *k, const struct value *v)
+{
+	return v - k->v < k->tree->placed;
+}
+
 void
 value_remove(struct cloud *c, struct cloud_key *k, struct value *v)
 {
+	if (is_placed(k, v)) {
+		value_empty(c, k, v);
+		return;
+	}
 	value_free(c, k, v);
 	k->n--;
 	memmove(v, v + 1, (size_t)(k->v + k->n - v) * sizeof(*v));
@@ -110,9 +165,10 @@ values_clear(struct cloud *c, struct cloud_key *k)
 
 	for (i = 0; i < k->n; i++)
 		value_free(c, k, &k->v[i]);
-	if (k->cap > 0)
+	if (k->v != NULL && k->v != key_values(k)) {
 		c->memory -= k->cap * sizeof(struct value) + MALLOC_HEAD;
-	free(k->v);
+		free(k->v);
+	}
 	k->v = NULL;
 	k->n = k->cap = 0;
 }
@@ -139,10 +195,17 @@ values_sweep(struct cloud *c, struct cloud_key *k)
 	for (i = 0; i < k->n; i++) {
 		struct value *v = &k->v[i];
 
-		if (v->gone && !value_waits(v))
+		if (!v->gone || value_waits(v))
+			;
+		else if (is_placed(k, v))
+			value_empty(c, k, v);
+		else {
 			value_free(c, k, v);
-		else
-			k->v[kept++] = *v;
+			continue;
+		}
+		if (kept != i)
+			k->v[kept] = *v;
+		kept++;
 	}
 	k->n = (uint16_t)kept;
 }

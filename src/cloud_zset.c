@@ -43,6 +43,7 @@ struct zset {
 	unsigned n, cap;  /* CAP a power of two */
 	unsigned zeros;   /* members with score 0 */
 	unsigned waiting; /* members with something for the node */
+	uint64_t floor;	  /* score of the least that stayed when some were dropped */
 	bool sorted;
 	uint64_t seed;
 	size_t names; /* bytes */
@@ -237,6 +238,10 @@ prune(struct zset *z)
 	for (i = 0; i < z->n; i++)
 		z->order[i] = (uint16_t)i;
 	select_best(z, z->n, CLOUD_ZSET_MAX);
+	z->floor = UINT64_MAX;
+	for (i = 0; i < CLOUD_ZSET_MAX; i++)
+		if (z->m[z->order[i]].score < z->floor)
+			z->floor = z->m[z->order[i]].score;
 	for (i = 0; i < z->n; i++)
 		z->m[z->order[i]].drop = i >= CLOUD_ZSET_MAX;
 	i = z->n;
@@ -282,40 +287,81 @@ zset_memory(const struct zset *z)
 	       4 * MALLOC_HEAD + z->names;
 }
 
+/* The member NAME, made if need be. NULL: no memory. */
+static struct member *
+get(struct zset *z, const void *name, size_t len, uint32_t hash, struct zadd *told)
+{
+	size_t before = zset_memory(z);
+	struct member *m;
+
+	if (z->n == KEPT)
+		told->dropped = prune(z);
+	m = add_member(z, name, len, hash);
+	told->bytes = (int64_t)(zset_memory(z) - before);
+	return m;
+}
+
+/* M has SCORE more, of which the node shall get N. */
+static void
+raise_member(struct zset *z, struct member *m, uint64_t score, uint64_t n, bool wait,
+    struct zadd *told)
+{
+	if (score == 0)
+		return;
+	if (m->score == 0)
+		z->zeros--;
+	m->score += score;
+	z->sorted = false;
+	if (!wait || n == 0)
+		return;
+	told->merged = m->pending != 0;
+	if (m->pending == 0)
+		z->waiting++;
+	m->pending += n;
+}
+
 int
 zset_add(struct zset *z, const void *name, size_t len, uint64_t n, bool wait,
     struct zadd *told)
 {
 	struct member *m;
 	uint32_t hash;
-	size_t before;
 
 	*told = (struct zadd){.merged = false};
 	if (len > CLOUD_VALUE_MAX)
 		len = CLOUD_VALUE_MAX;
 	hash = member_hash(z, name, len);
 	m = find(z, name, len, hash);
-	if (m == NULL) {
-		before = zset_memory(z);
-		if (z->n == KEPT)
-			told->dropped = prune(z);
-		m = add_member(z, name, len, hash);
-		told->bytes = (int64_t)(zset_memory(z) - before);
-		if (m == NULL)
-			return -1;
-	}
-	if (n == 0)
+	if (m == NULL && (m = get(z, name, len, hash, told)) == NULL)
+		return -1;
+	raise_member(z, m, n, n, wait, told);
+	return 0;
+}
+
+int
+zset_offer(struct zset *z, const void *name, size_t len, uint64_t total, uint64_t n,
+    bool wait, struct zadd *told)
+{
+	struct member *m;
+	uint32_t hash;
+
+	*told = (struct zadd){.merged = false};
+	if (len > CLOUD_VALUE_MAX)
+		len = CLOUD_VALUE_MAX;
+	hash = member_hash(z, name, len);
+	m = find(z, name, len, hash);
+	if (m != NULL) {
+		raise_member(z, m, n, n, wait, told);
 		return 0;
-	if (m->score == 0)
-		z->zeros--;
-	m->score += n;
-	z->sorted = false;
-	if (wait) {
-		told->merged = m->pending != 0;
-		if (m->pending == 0)
-			z->waiting++;
-		m->pending += n;
 	}
+	if (total < z->floor) {
+		told->left = true;
+		told->dropped = 1;
+		return 0;
+	}
+	if ((m = get(z, name, len, hash, told)) == NULL)
+		return -1;
+	raise_member(z, m, total, n, wait, told);
 	return 0;
 }
 
@@ -323,6 +369,8 @@ void
 zset_lapse(struct zset *z)
 {
 	unsigned i;
+
+	z->floor = 0;
 
 	for (i = 0; i < z->n; i++) {
 		z->m[i].score = 0;

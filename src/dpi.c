@@ -396,7 +396,7 @@ wants_more(struct dpi *d, struct state *st, const ndpi_protocol *p,
 static struct claimed *
 claim_place(struct dpi *d, uint64_t hash, bool *fresh)
 {
-	struct claimed *set = d->claimed[hash % CLAIM_SETS], it;
+	struct claimed *set = d->claimed[hash >> 32 & (CLAIM_SETS - 1)], it;
 	unsigned i = 0;
 
 	while (i < CLAIM_WAYS - 1 && set[i].hash != hash)

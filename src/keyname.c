@@ -100,13 +100,28 @@ character(const uint8_t *s, size_t len)
 	return c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
 }
 
+/* Copy the bytes at the beginning that stand for themselves: mostly all. How many. */
+static size_t
+plain_part(char *to, const uint8_t *s, size_t len)
+{
+	static const uint32_t plain[8] = {0, 0x7ffffbde, 0xc7ffffff, 0x7fffffff};
+	size_t n = 0;
+
+	while (n < len && (plain[s[n] >> 5] >> (s[n] & 31) & 1)) {
+		to[n] = (char)s[n];
+		n++;
+	}
+	return n;
+}
+
 size_t
 keyname_part(char *to, const void *bytes, size_t len)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	const uint8_t *s = bytes, *end = s + len;
-	size_t at = 0, n;
+	size_t at = plain_part(to, s, len < KEYNAME_PART ? len : KEYNAME_PART), n;
 
+	s += at;
 	while (s < end) {
 		n = character(s, (size_t)(end - s));
 		if (at + (n > 0 ? n : 3) > KEYNAME_PART)

@@ -46,7 +46,9 @@ node_event_put(struct node *n, const struct respbuf *bytes, bool urgent)
 	}
 	memcpy(e->bytes, bytes->buf, bytes->len);
 	e->len = bytes->len;
-	e->after = urgent ? 0 : n->taken + cloud_waiting(n->set->cloud, n->index);
+	e->after = urgent ? 0 : n->taken + cloud_waiting_most(n->set->cloud, n->index);
+	if (!urgent && e->after < n->last_after)
+		e->after = n->last_after; /* fewer keys came of what was put */
 	if (!urgent)
 		n->last_after = e->after;
 	while (n->nevents >= NODE_EVENTS_MAX ||

@@ -568,4 +568,5 @@ const struct mc_host plugin_host = {
 	.field_add = plugin_cloud_field,
 	.top_add = plugin_cloud_top,
 	.add = plugin_cloud_add,
+	.put = plugin_cloud_put,
 };

@@ -45,24 +45,27 @@ int
 plugin_cloud_tree(const struct mc_setup *setup, const char *prefix, enum mc_key_type type,
     uint32_t ttl_s)
 {
-	static const enum cloud_type types[] = {CLOUD_STRING, CLOUD_HASH, CLOUD_ZSET};
+	static const enum cloud_type types[] = {CLOUD_STRING, CLOUD_HASH, CLOUD_ZSET,
+		CLOUD_STRING, CLOUD_HASH};
 	struct plugin_control *p = ((struct plugin_context *)setup->handle)->control;
 	struct cloud_tree tree = {.prefix = prefix};
 	int n;
 
-	if (p == NULL || (unsigned)type > MC_KEY_ZSET)
+	if (p == NULL || (unsigned)type > MC_KEY_ADDR_HASH)
 		return -1;
 	if (p->s.cloud == NULL)
 		return TREE_OWN;
 	tree.type = types[type];
+	tree.addr = type == MC_KEY_ADDR_STRING || type == MC_KEY_ADDR_HASH;
 	tree.other = tree.type == CLOUD_HASH;
 	tree.ttl_s = ttl_s == UINT32_MAX ? cloud_ttl(p->s.cloud) : ttl_s;
 	n = cloud_add_tree(p->s.cloud, &tree);
 	return n < 0 ? -1 : TREE_OWN + n;
 }
 
-static struct cloud_key *
-find_key(const struct mc_cloud *c, int tree, const void *id, size_t len)
+/* TREE as the key tree numbers it; -1: there is none. */
+static int
+control_number(const struct plugin_control *p, int tree)
 {
 	static const enum cloud_builtin builtin[] = {
 		[MC_TREE_IP] = CLOUD_IP,
@@ -71,45 +74,101 @@ find_key(const struct mc_cloud *c, int tree, const void *id, size_t len)
 		[MC_TREE_USER_NET] = CLOUD_USER_NET,
 		[MC_TREE_TOP] = CLOUD_TOP,
 	};
+
+	if (tree >= 0 && tree <= MC_TREE_TOP)
+		return (int)builtin[tree];
+	if (tree >= TREE_OWN && (unsigned)(tree - TREE_OWN) < cloud_trees(p->s.cloud))
+		return tree - TREE_OWN;
+	return -1;
+}
+
+static struct cloud_key *
+find_key(const struct mc_cloud *c, int tree, const void *id, size_t len)
+{
 	struct cloud *cloud = control_of(c)->s.cloud;
-	unsigned n;
+	int n;
 
 	if (cloud == NULL)
 		return NULL;
-	if (tree >= 0 && tree <= MC_TREE_TOP)
-		n = builtin[tree];
-	else if (tree >= TREE_OWN && (unsigned)(tree - TREE_OWN) < cloud_trees(cloud))
-		n = (unsigned)(tree - TREE_OWN);
-	else {
+	n = control_number(control_of(c), tree);
+	if (n < 0 || !cloud_may_add(cloud, (unsigned)n, NULL, 0, len)) {
 		plugin_breach(c->handle);
 		return NULL;
 	}
-	if ((n == CLOUD_IP || n == CLOUD_USER_IP) && len != 16) {
-		plugin_breach(c->handle);
-		return NULL;
-	}
-	return cloud_key(cloud, n, id, len);
+	return cloud_key(cloud, (unsigned)n, id, len);
 }
 
+/* Of a call in init(): -1, or 0 where there is no key tree. */
 int
 plugin_cloud_field(const struct mc_setup *setup, int tree, const char *name)
 {
-	(void)setup; (void)tree; (void)name;
-	return 0;
+	struct plugin_control *p = ((struct plugin_context *)setup->handle)->control;
+	int n;
+
+	if (p == NULL)
+		return -1;
+	if (p->s.cloud == NULL)
+		return 0;
+	n = control_number(p, tree);
+	return n < 0 ? -1 : cloud_tree_field(p->s.cloud, (unsigned)n, name);
 }
 
 int
 plugin_cloud_top(const struct mc_setup *setup, int tree, const char *metric)
 {
-	(void)setup; (void)tree; (void)metric;
-	return 0;
+	struct plugin_control *p = ((struct plugin_context *)setup->handle)->control;
+
+	if (p == NULL || tree < TREE_OWN)
+		return -1;
+	if (p->s.cloud == NULL)
+		return 0;
+	return cloud_tree_top(p->s.cloud, (unsigned)(tree - TREE_OWN), metric);
 }
+
+_Static_assert(sizeof(struct mc_add) == sizeof(struct cloud_add) &&
+	offsetof(struct mc_add, kind) == offsetof(struct cloud_add, kind) &&
+	offsetof(struct mc_add, n) == offsetof(struct cloud_add, n) &&
+	(int)MC_ADD == CLOUD_ADD && (int)MC_ADD_MAX == CLOUD_ADD_MAX,
+    "additions are handed on as they are");
 
 void
 plugin_cloud_add(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
     const struct mc_add *adds, unsigned n, uint64_t top, uint64_t ts_us)
 {
-	(void)c; (void)tree; (void)id; (void)idlen; (void)adds; (void)n; (void)top; (void)ts_us;
+	struct plugin_control *p = control_of(c);
+	int number;
+
+	if (p->s.cloud == NULL)
+		return;
+	p->last = NULL; /* what is put is written before what is looked up */
+	number = control_number(p, tree);
+	if (number < 0 || !cloud_may_add(p->s.cloud, (unsigned)number,
+			      (const struct cloud_add *)adds, n, idlen)) {
+		plugin_breach(c->handle);
+		return;
+	}
+	cloud_put_adds(p->s.cloud, (unsigned)number, id, idlen, (const struct cloud_add *)adds,
+	    n, top, ts_us);
+}
+
+void
+plugin_cloud_put(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
+    int field, const void *text, size_t len)
+{
+	const struct mc_add one = {.field = (uint8_t)(field < 0 ? 0 : field)};
+	struct plugin_control *p = control_of(c);
+	int number;
+
+	if (p->s.cloud == NULL)
+		return;
+	p->last = NULL; /* what is put is written before what is looked up */
+	number = control_number(p, tree);
+	if (number < 0 || !cloud_may_add(p->s.cloud, (unsigned)number,
+			      (const struct cloud_add *)&one, field >= 0, idlen)) {
+		plugin_breach(c->handle);
+		return;
+	}
+	cloud_put_text(p->s.cloud, (unsigned)number, id, idlen, one.field, text, len);
 }
 
 /* The key of ID in TREE, made if need be; NULL: there is no tree, or no room. */

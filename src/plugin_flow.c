@@ -688,14 +688,16 @@ plugin_flow_timer(const struct mc_flow *flow, uint64_t at_us)
 static bool
 is_host(const char *name, size_t len)
 {
+	static const uint8_t plain[256] = {['a' ... 'z'] = 1, ['0' ... '9'] = 1,
+		['-'] = 1, ['_'] = 1, ['.'] = 1};
+	uint8_t all = 1;
 	size_t i;
 
+	if (len == 0 || len >= DPI_CLAIM_NAME)
+		return false;
 	for (i = 0; i < len; i++)
-		if (!(name[i] >= 'a' && name[i] <= 'z') &&
-		    !(name[i] >= '0' && name[i] <= '9') && name[i] != '-' &&
-		    name[i] != '_' && name[i] != '.')
-			return false;
-	return len > 0 && len < DPI_CLAIM_NAME;
+		all &= plain[(uint8_t)name[i]];
+	return all;
 }
 
 void

@@ -41,6 +41,8 @@ int	 plugin_cloud_field(const struct mc_setup *, int tree, const char *name);
 int	 plugin_cloud_top(const struct mc_setup *, int tree, const char *metric);
 void	 plugin_cloud_add(const struct mc_cloud *, int tree, const void *id, size_t idlen,
 	     const struct mc_add *, unsigned n, uint64_t top, uint64_t ts_us);
+void	 plugin_cloud_put(const struct mc_cloud *, int tree, const void *id, size_t idlen,
+	     int field, const void *text, size_t len);
 int	 plugin_cloud_tree(const struct mc_setup *, const char *prefix, enum mc_key_type,
 	     uint32_t ttl_s);
 void	 plugin_cloud_incr(const struct mc_cloud *, int tree, const void *id, size_t idlen,

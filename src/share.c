@@ -704,6 +704,8 @@ share_answers(struct share *s)
 void
 share_drain(struct share *s)
 {
+	if (s->cloud != NULL)
+		cloud_settle(s->cloud);
 	if (s->nodes != NULL)
 		nodes_drain(s->nodes);
 }

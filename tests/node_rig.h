@@ -126,6 +126,12 @@ cloud_waiting(const struct cloud *c, unsigned node)
 }
 
 uint64_t
+cloud_waiting_most(const struct cloud *c, unsigned node)
+{
+	return cloud_waiting(c, node);
+}
+
+uint64_t
 cloud_lag(const struct cloud *c, unsigned node)
 {
 	const struct rig_key *k = first_waiting(c, node);

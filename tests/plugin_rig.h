@@ -50,7 +50,7 @@ struct rig_flow {
 	bool done, open;
 	unsigned splits;
 	enum mc_l7 is_l7; /* what the plugin said it is, with a name; IS "": nothing */
-	char is[256];
+	char is[512];
 };
 
 struct rig_text {
@@ -84,6 +84,7 @@ struct rig {
 		char *prefix;
 		enum mc_key_type type;
 		uint32_t ttl_s;
+		bool addr; /* ids are addresses */
 	} trees[RIG_TREES];
 	unsigned ntrees;
 	const char *known[RIG_TREE_0 + RIG_TREES][MC_FIELDS_KNOWN]; /* fields, by number */
@@ -204,7 +205,8 @@ rig_key_name(const struct rig *r, int tree, const void *id, size_t len)
 	const char *prefix;
 	size_t n;
 
-	if (tree == MC_TREE_IP || tree == MC_TREE_USER_IP) {
+	if (tree == MC_TREE_IP || tree == MC_TREE_USER_IP ||
+	    (tree >= RIG_TREE_0 && r->trees[tree - RIG_TREE_0].addr)) {
 		RIG_CHECK(len == 16);
 		id = rig_addr(id, addr, sizeof(addr));
 		len = strlen(addr);
@@ -413,7 +415,10 @@ rig_tree(const struct mc_setup *s, const char *prefix, enum mc_key_type type,
 	RIG_CHECK(s->control && r->ntrees < RIG_TREES);
 	RIG_CHECK(prefix[0] != '\0' && prefix[strlen(prefix) - 1] == '.');
 	r->trees[r->ntrees].prefix = rig_dup(prefix, strlen(prefix));
-	r->trees[r->ntrees].type = type;
+	r->trees[r->ntrees].addr = type >= MC_KEY_ADDR_STRING;
+	r->trees[r->ntrees].type = type == MC_KEY_ADDR_STRING ? MC_KEY_STRING
+	    : type == MC_KEY_ADDR_HASH			     ? MC_KEY_HASH
+							     : type;
 	r->trees[r->ntrees].ttl_s = ttl_s;
 	return RIG_TREE_0 + (int)r->ntrees++;
 }
@@ -639,6 +644,16 @@ rig_add(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
 	rig_zincr(c, MC_TREE_TOP, metric, i, id, idlen, top);
 }
 
+static inline void
+rig_put(const struct mc_cloud *c, int tree, const void *id, size_t idlen, int field,
+    const void *text, size_t len)
+{
+	struct rig *r = rig_of(c);
+
+	RIG_CHECK(field < 0 || (unsigned)field < r->nknown[tree]);
+	rig_set(c, tree, id, idlen, field < 0 ? NULL : r->known[tree][field], text, len);
+}
+
 static const struct mc_host rig_host = {
     .abi = MC_PLUGIN_ABI,
     .size = sizeof(struct mc_host),
@@ -660,6 +675,7 @@ static const struct mc_host rig_host = {
     .field_add = rig_field_add,
     .top_add = rig_top_add,
     .add = rig_add,
+    .put = rig_put,
 };
 
 static inline struct mc_cloud

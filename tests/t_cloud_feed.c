@@ -202,7 +202,7 @@ test_node(void **state)
 	assert_non_null(at);
 	begins(at, "HINCRBY! ip.10.0.0.1 bytesSent 600\n"
 		   "HINCRBY ip.10.0.0.1 pktsSent 6\n"
-		   "ZINCRBY");
+		   "HINCRBY! ip.10.0.0.2");
 	assert_null(strstr(r->ops, "Seen"));
 	assert_null(strstr(r->ops, " mac "));
 	assert_null(strstr(r->ops, "ZTRIM"));

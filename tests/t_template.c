@@ -239,7 +239,7 @@ test_macros(void **state)
 	parse("@NTOPNG@", 9, BIFLOW_NTOP);
 	check_layout(&t.ip4, 4, 9);
 	check_layout(&t.ip6, 6, 9);
-	assert_int_equal(t.need, FIELD_NEED_DPI | FIELD_NEED_STATISTICS);
+	assert_int_equal(t.need, FIELD_NEED_DPI | FIELD_NEED_DPI_WHOLE | FIELD_NEED_STATISTICS);
 	assert_non_null(element(&t.ip4, "CLIENT_NW_LATENCY_MS"));
 	assert_true(t.biflow);
 	parse("@ALL@", 10, BIFLOW_NTOP);

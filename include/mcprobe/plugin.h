@@ -174,6 +174,9 @@ enum mc_key_type {
 	MC_KEY_STRING,
 	MC_KEY_HASH,
 	MC_KEY_ZSET,
+	/* the id is 16 bytes, an address, instead of the name's bytes */
+	MC_KEY_ADDR_STRING,
+	MC_KEY_ADDR_HASH,
 };
 
 /* Trees every probe has; the id is what follows the dot, in binary. */
@@ -284,6 +287,8 @@ struct mc_host {
 	int (*top_add)(const struct mc_setup *, int tree, const char *metric);
 	void (*add)(const struct mc_cloud *, int tree, const void *id, size_t idlen,
 	    const struct mc_add *, unsigned n, uint64_t top, uint64_t ts_us);
+	void (*put)(const struct mc_cloud *, int tree, const void *id, size_t idlen,
+	    int field, const void *text, size_t len);
 };
 
 /*
@@ -417,6 +422,15 @@ mc_cloud_add(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
     const struct mc_add *adds, unsigned n, uint64_t top, uint64_t ts_us)
 {
 	c->host->add(c, tree, id, idlen, adds, n, top, ts_us);
+}
+
+/* As mc_cloud_set(), by the number of FIELD (-1: a string key), and written as the above;
+ * of MC_TREE_IP only where there is the key. */
+static inline void
+mc_cloud_put(const struct mc_cloud *c, int tree, const void *id, size_t idlen, int field,
+    const void *text, size_t len)
+{
+	c->host->put(c, tree, id, idlen, field, text, len);
 }
 
 /* Does anybody want events of CHANNEL? Ask before composing one. */

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cloud_put.c -- what comes often, put together before it is written. A key that was not
+ * touched for a while is three misses one behind the other: its bucket, itself, its values.
+ * So what was put waits for others; then the buckets of some are there already, their keys
+ * are fetched together, then their values, and what is left is arithmetic. Keys that
+ * everything goes to (a server, a port, a code) are met again while they wait: that is one
+ * addition here.
+ *
+ *	put: hash the id, fetch the bucket; same key and shape as one that waits? add to it
+ *	settle: GROUP at a time: fetch the keys; find them and fetch their values; write
+ *
+ * 64 KB; the flows that are told of in 40 KB more.
+ */
+#include "cloud_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES  65536
+#define DELTAS 256 /* flows that wait: each has two sides, and two MACs */
+#define GROUP  32
+#define MERGE  1024 /* places of those that may be added to */
+#define LINE   64
+
+enum put_kind {
+	PUT_ADD,
+	PUT_TEXT,
+	PUT_SIDE,
+};
+
+/* Behind it: the id (to the next 8 bytes), then additions or a text. */
+struct put {
+	struct tree *tree;
+	struct cloud_key *key; /* NULL: to be found */
+	uint64_t top[2];
+	uint64_t minute;
+	uint32_t hash;
+	uint16_t delta; /* PUT_SIDE */
+	uint8_t kind;	/* enum put_kind */
+	uint8_t side;	/* PUT_SIDE */
+	uint8_t n;	/* PUT_ADD: additions */
+	uint8_t field;	/* PUT_TEXT */
+	uint8_t id_len, text_len;
+};
+
+struct puts {
+	unsigned n, ndeltas;
+	bool busy; /* settling */
+	size_t len;
+	uint32_t at[CLOUD_PUTS];
+	uint16_t merge[MERGE]; /* number of the put + 1 */
+	struct flowdelta delta[DELTAS];
+	_Alignas(8) uint8_t bytes[BYTES];
+};
+
+_Static_assert(BYTES >= 2 * (sizeof(struct put) + ID_MAX + 8 +
+			 UINT8_MAX * sizeof(struct cloud_add)), "one has room");
+
+int
+puts_init(struct cloud *c)
+{
+	c->puts = malloc(sizeof(*c->puts));
+	if (c->puts == NULL)
+		return -1;
+	c->puts->n = c->puts->ndeltas = 0;
+	c->puts->len = 0;
+	c->puts->busy = false;
+	memset(c->puts->merge, 0, sizeof(c->puts->merge));
+	return 0;
+}
+
+void
+puts_clear(struct cloud *c)
+{
+	free(c->puts);
+	c->puts = NULL;
+}
+
+static inline struct put *
+put_at(struct puts *p, unsigned i)
+{
+	return (struct put *)(void *)(p->bytes + p->at[i]);
+}
+
+static inline uint8_t *
+put_id(struct put *u)
+{
+	return (uint8_t *)(u + 1);
+}
+
+static inline size_t
+round8(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
+static inline struct cloud_add *
+put_adds(struct put *u)
+{
+	return (struct cloud_add *)(void *)(put_id(u) + round8(u->id_len));
+}
+
+/* A new one with room for MORE bytes behind its id. */
+static struct put *
+put_new(struct cloud *c, enum put_kind kind, struct tree *t, const void *id, size_t len,
+    uint32_t hash, size_t more)
+{
+	struct puts *p = c->puts;
+	size_t size = sizeof(struct put) + round8(len) + round8(more);
+	struct put *u;
+
+	if (p->n == CLOUD_PUTS || BYTES - p->len < size)
+		puts_settle(c);
+	p->at[p->n] = (uint32_t)p->len;
+	u = put_at(p, p->n);
+	p->n++;
+	p->len += size;
+	*u = (struct put){.tree = t, .hash = hash, .kind = (uint8_t)kind,
+	    .id_len = (uint8_t)len};
+	if (len > 0)
+		memcpy(put_id(u), id, len);
+	return u;
+}
+
+/* Is U of the same key and shape? */
+static bool
+is_same(struct put *u, const struct tree *t, const struct cloud_key *k, const void *id,
+    size_t len, uint32_t hash, const struct cloud_add *add, unsigned n, uint64_t minute)
+{
+	const struct cloud_add *a;
+	unsigned i;
+
+	if (u->kind != PUT_ADD || u->hash != hash || u->tree != t || u->n != n ||
+	    u->minute != minute || u->id_len != len || (k != NULL && u->key != k) ||
+	    memcmp(put_id(u), id, len) != 0)
+		return false;
+	a = put_adds(u);
+	for (i = 0; i < n; i++)
+		if (a[i].field != add[i].field || a[i].kind != add[i].kind)
+			return false;
+	return true;
+}
+
+static void
+merge(struct cloud *c, struct put *u, const struct cloud_add *add, unsigned n,
+    const uint64_t top[2])
+{
+	struct cloud_add *a = put_adds(u);
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		switch (a[i].kind) {
+		case CLOUD_ADD:
+			a[i].n += add[i].n;
+			break;
+		case CLOUD_ADD_MAX:
+			a[i].n = a[i].n > add[i].n ? a[i].n : add[i].n;
+			break;
+		case CLOUD_ADD_MIN:
+			a[i].n = a[i].n < add[i].n ? a[i].n : add[i].n;
+			break;
+		}
+	u->top[0] += top[0];
+	u->top[1] += top[1];
+	counter_add(c->counters, COUNTER_CLOUD_UPDATES, n);
+	if (c->setup.nnodes > 0 && !u->tree->def.local)
+		counter_add(c->counters, COUNTER_CLOUD_MERGED, n);
+}
+
+/* ID is the table's; K, if it is known, has none. */
+static void
+put_adds_of(struct cloud *c, struct tree *t, struct cloud_key *k, const void *id,
+    size_t len, uint32_t hash, const struct cloud_add *add, unsigned n,
+    const uint64_t top[2], uint64_t minute)
+{
+	struct puts *p = c->puts;
+	uint16_t *place = &p->merge[(hash ^ hash >> 16) % MERGE];
+	struct put *u;
+
+	if (*place != 0) {
+		u = put_at(p, *place - 1u);
+		if (is_same(u, t, k, id, len, hash, add, n, minute)) {
+			merge(c, u, add, n, top);
+			return;
+		}
+	}
+	u = put_new(c, PUT_ADD, t, id, len, hash, n * sizeof(*add));
+	u->key = k;
+	u->n = (uint8_t)n;
+	u->top[0] = top[0];
+	u->top[1] = top[1];
+	u->minute = minute;
+	if (n > 0)
+		memcpy(put_adds(u), add, n * sizeof(*add));
+	*place = (uint16_t)p->n;
+}
+
+void
+put_key(struct cloud *c, struct cloud_key *k, const struct cloud_add *add, unsigned n,
+    const uint64_t top[2], uint64_t minute)
+{
+	put_adds_of(c, k->tree, k, "", 0, k->hash, add, n, top, minute);
+}
+
+/* ID as the table knows it, in BUF if need be; its hash. NULL: none of TREE, counted. */
+static const void *
+find_id(struct cloud *c, unsigned tree, const void *id, size_t *len, uint32_t *hash,
+    char *buf)
+{
+	if (tree < c->ntrees && tree != CLOUD_TOP)
+		id = table_id(c, &c->tree[tree], id, len, buf);
+	else
+		id = NULL;
+	if (id == NULL) {
+		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
+		return NULL;
+	}
+	*hash = table_hash(&c->table, &c->tree[tree], id, *len);
+	table_fetch(&c->table, *hash);
+	return id;
+}
+
+void
+cloud_put_adds(struct cloud *c, unsigned tree, const void *id, size_t len,
+    const struct cloud_add *add, unsigned n, uint64_t top, uint64_t ts_us)
+{
+	const uint64_t tops[2] = {top, 0};
+	char buf[ID_MAX + 1];
+	uint32_t hash;
+	unsigned i;
+
+	id = find_id(c, tree, id, &len, &hash, buf);
+	if (id == NULL)
+		return;
+	for (i = 0; i < n; i++)
+		if (add[i].field >= c->tree[tree].nknown)
+			abort(); /* who puts asked for the numbers */
+	if (c->tree[tree].ntops == 0 || tree < CLOUD_BUILTINS)
+		ts_us = 0; /* no matter for what is alike */
+	put_adds_of(c, &c->tree[tree], NULL, id, len, hash, add, n, tops,
+	    ts_us / 60000000);
+}
+
+bool
+cloud_may_add(const struct cloud *c, unsigned tree, const struct cloud_add *add,
+    unsigned n, size_t len)
+{
+	static const uint8_t want[] = {[ID_ADDR] = 16, [ID_MAC] = 6, [ID_NUMBER] = 2};
+	const struct tree *t = &c->tree[tree];
+	unsigned i;
+
+	if (tree >= c->ntrees || n > UINT8_MAX || (n > 0 && t->def.type != CLOUD_HASH) ||
+	    (t->id != ID_TEXT && len != want[t->id]))
+		return false;
+	for (i = 0; i < n; i++)
+		if (add[i].field >= t->nknown)
+			return false;
+	return true;
+}
+
+void
+cloud_put_text(struct cloud *c, unsigned tree, const void *id, size_t len,
+    unsigned field, const void *text, size_t text_len)
+{
+	char buf[ID_MAX + 1];
+	struct put *u;
+	uint32_t hash;
+
+	id = find_id(c, tree, id, &len, &hash, buf);
+	if (id == NULL)
+		return;
+	if (text_len > CLOUD_VALUE_MAX)
+		text_len = CLOUD_VALUE_MAX;
+	u = put_new(c, PUT_TEXT, &c->tree[tree], id, len, hash, text_len);
+	u->field = (uint8_t)field;
+	u->text_len = (uint8_t)text_len;
+	if (text_len > 0)
+		memcpy(put_adds(u), text, text_len);
+}
+
+/* Both addresses of D, or both MACs; SIDES: bits of those that are. */
+void
+put_sides(struct cloud *c, enum cloud_builtin tree, const struct flowdelta *d,
+    unsigned sides)
+{
+	struct puts *p = c->puts;
+	unsigned side, delta;
+	const void *id;
+	struct put *u;
+	uint32_t hash;
+	size_t len = tree == CLOUD_IP ? 16 : 6;
+
+	if (p->n + 2 > CLOUD_PUTS || p->ndeltas == DELTAS || BYTES - p->len < 256)
+		puts_settle(c);
+	delta = p->ndeltas++;
+	p->delta[delta] = *d;
+	for (side = 0; side < 2; side++) {
+		if (!(sides & 1u << side))
+			continue;
+		id = tree == CLOUD_IP ? (const void *)d->key.addr[side] : d->mac[side];
+		hash = table_hash(&c->table, &c->tree[tree], id, len);
+		table_fetch(&c->table, hash);
+		u = put_new(c, PUT_SIDE, &c->tree[tree], id, len, hash, 0);
+		u->delta = (uint16_t)delta;
+		u->side = (uint8_t)side;
+	}
+}
+
+/*
+ * Writing
+ */
+
+/* The field numbered FIELD in its tree. NULL: no room, counted. */
+static struct value *
+known_value(struct cloud *c, struct cloud_key *k, unsigned field)
+{
+	const struct tree *t = k->tree;
+	uint32_t name = t->known[field];
+	unsigned i;
+
+	if (field < t->placed && field < k->n && k->v[field].name == name)
+		return &k->v[field];
+	for (i = t->placed; i < k->n; i++)
+		if (k->v[i].name == name)
+			return &k->v[i];
+	return value_get(c, k, name);
+}
+
+static void
+write_adds(struct cloud *c, struct cloud_key *k, const struct cloud_add *a, unsigned n)
+{
+	struct value *v;
+	unsigned i, fast = 0;
+
+	for (i = 0; i < n; i++, a++) {
+		v = known_value(c, k, a->field);
+		if (v == NULL)
+			continue;
+		if (a->kind == CLOUD_ADD_MAX)
+			value_number(c, k, v, VALUE_MAX, a->n);
+		else if (a->kind == CLOUD_ADD_MIN)
+			value_number(c, k, v, VALUE_MIN, a->n);
+		else if (v->kind == VALUE_COUNTER && !v->gone && k->node == NO_NODE) {
+			v->number = (int64_t)((uint64_t)v->number + a->n);
+			fast++;
+		} else
+			value_add(c, k, v, (int64_t)a->n);
+	}
+	if (fast > 0)
+		counter_add(c->counters, COUNTER_CLOUD_UPDATES, fast);
+}
+
+static void
+write_text(struct cloud *c, struct cloud_key *k, struct put *u)
+{
+	struct value *v;
+
+	if (k->tree->def.type == CLOUD_STRING) {
+		cloud_put(c, k, put_adds(u), u->text_len);
+		return;
+	}
+	v = known_value(c, k, u->field);
+	if (v != NULL)
+		value_text(c, k, v, put_adds(u), u->text_len);
+	key_changed(c, k);
+}
+
+/* Find U's key, make it if need be, and write. */
+static void
+write_put(struct cloud *c, struct put *u)
+{
+	struct cloud_key *k = u->key;
+
+	if (u->kind == PUT_TEXT && u->tree == &c->tree[CLOUD_IP]) {
+		/* an address is not seen by being named */
+		if (k == NULL)
+			k = table_find(&c->table, u->tree, put_id(u), u->id_len, u->hash);
+		if (k == NULL || !key_seen(c, k))
+			return;
+	} else if (k == NULL || u->id_len > 0)
+		k = key_find_or_make(c, u->tree, put_id(u), u->id_len, u->hash, k);
+	if (k == NULL) {
+		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
+		if (u->kind == PUT_SIDE)
+			feed_side(c, NULL, &c->puts->delta[u->delta], u->side);
+		return;
+	}
+	key_wake(c, k);
+	switch (u->kind) {
+	case PUT_ADD:
+		write_adds(c, k, put_adds(u), u->n);
+		key_changed(c, k);
+		top_count(c, k, u->top, u->minute);
+		break;
+	case PUT_TEXT:
+		write_text(c, k, u);
+		break;
+	case PUT_SIDE:
+		feed_side(c, k, &c->puts->delta[u->delta], u->side);
+		break;
+	}
+}
+
+static inline void
+fetch(const void *p, size_t bytes)
+{
+	size_t i;
+
+	for (i = 0; i < bytes; i += LINE)
+		__builtin_prefetch((const char *)p + i, 1);
+}
+
+static void
+write_group(struct cloud *c, unsigned from, unsigned to)
+{
+	struct puts *p = c->puts;
+	struct cloud_key *k;
+	struct put *u;
+	unsigned i;
+
+	for (i = from; i < to; i++) {
+		u = put_at(p, i);
+		if (u->key == NULL && (k = table_first(&c->table, u->hash)) != NULL) {
+			if (u->tree->ntops > 0)
+				fetch(key_top(k), sizeof(struct key_top));
+			fetch(k, key_values_at(16, 24) +
+				     u->tree->placed * sizeof(struct value));
+		}
+	}
+	for (i = from; i < to; i++) {
+		u = put_at(p, i);
+		if (u->key == NULL)
+			u->key = table_find(&c->table, u->tree, put_id(u), u->id_len,
+			    u->hash);
+		if (u->key != NULL && u->key->v != key_values(u->key))
+			fetch(u->key->v, u->key->n * sizeof(struct value));
+	}
+	for (i = from; i < to; i++)
+		write_put(c, put_at(p, i));
+}
+
+void
+puts_settle(struct cloud *c)
+{
+	struct puts *p = c->puts;
+	unsigned i;
+
+	if (p->n == 0 || p->busy)
+		return;
+	p->busy = true;
+	for (i = 0; i < p->n; i += GROUP)
+		write_group(c, i, i + GROUP < p->n ? i + GROUP : p->n);
+	memset(p->merge, 0, sizeof(p->merge));
+	p->n = p->ndeltas = 0;
+	p->len = 0;
+	p->busy = false;
+}
+
+unsigned
+puts_count(const struct cloud *c)
+{
+	return c->puts->n;
+}
+
+void
+cloud_settle(struct cloud *c)
+{
+	puts_settle(c);
+	sort_tops(c);
+	sort_keys(c);
+}

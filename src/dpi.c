@@ -57,7 +57,7 @@ struct state {
 #define CLAIM_WAYS 4
 
 struct claimed {
-	uint64_t hash; /* of kind and name, 0: empty; 64 bits, seeded: taken for the name */
+	uint64_t hash; /* of claim_hash(), 0: empty; 64 bits, seeded: taken for the name */
 	uint16_t master, app, category;
 	bool known;    /* false: nDPI does not decide by the first packet */
 	uint8_t confidence;
@@ -440,6 +440,35 @@ claim_learn(struct dpi *d, const struct packet *pkt, unsigned master,
 	free(l7);
 }
 
+/* An address of no public network (RFC 6890): nDPI's lists have none of these. */
+static bool
+is_private(const uint8_t *a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (memcmp(a, mapped, sizeof(mapped)) != 0)
+		return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
+	a += sizeof(mapped);
+	return a[0] == 10 || (a[0] == 172 && (a[1] & 0xf0) == 16) ||
+	    (a[0] == 192 && a[1] == 168) || (a[0] == 198 && (a[1] & 0xfe) == 18);
+}
+
+/*
+ * All that nDPI's answer depends on: the name and, as it knows whose networks they are, the
+ * addresses. Never 0.
+ */
+static uint64_t
+claim_hash(const struct dpi *d, const struct packet *pkt, const struct dpi_claim *claim)
+{
+	uint64_t hash = d->seed + claim->kind;
+
+	if (!is_private(pkt->src))
+		hash = XXH3_64bits_withSeed(pkt->src, 16, hash);
+	if (!is_private(pkt->dst))
+		hash = XXH3_64bits_withSeed(pkt->dst, 16, hash);
+	return XXH3_64bits_withSeed(claim->name, claim->len, hash) | 1;
+}
+
 bool
 dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
     const struct dpi_claim *claim)
@@ -448,14 +477,12 @@ dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
 		[DPI_CLAIM_HTTP] = NDPI_PROTOCOL_HTTP};
 	struct flow_l7 *l7;
 	struct claimed *c;
-	uint64_t hash;
 	bool fresh;
 
 	if (state_of(d, f) != NULL || claim->kind == DPI_CLAIM_NONE || !IPPROTO_IS_L4(pkt->proto) ||
 	    (pkt->flags & PACKET_FRAG_LATER) || dir != flow_client(f))
 		return false;
-	hash = XXH3_64bits_withSeed(claim->name, claim->len, d->seed + claim->kind);
-	c = claim_place(d, hash | 1, &fresh);
+	c = claim_place(d, claim_hash(d, pkt, claim), &fresh);
 	if (fresh)
 		claim_learn(d, pkt, masters[claim->kind], c);
 	if (!c->known || (l7 = flow_l7_new(claim->len)) == NULL)

@@ -41,7 +41,8 @@ void	 dpi_packet(struct dpi *, struct flow *, const struct packet *, unsigned di
 
 /*
  * What a plugin has read of a flow: enough to name it. nDPI is shown one packet for each
- * name it was not asked about lately, and what it says then is kept by name.
+ * name it was not asked about lately, and what it says then is kept by name (and by public
+ * addresses, whose owners it knows).
  */
 enum dpi_claim_kind {
 	DPI_CLAIM_NONE,

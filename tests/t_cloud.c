@@ -789,6 +789,97 @@ test_zset_bound(void **state)
 	rig_free(r);
 }
 
+/* What is put is there for whoever asks, added up, in order; by number as by name. */
+static void
+test_puts(void **state)
+{
+	struct rig *r = rig_new(0, 300, 2);
+	const struct cloud_tree def = {
+	    .prefix = "host.", .type = CLOUD_HASH, .ttl_s = 300, .addr = true, .other = true};
+	int tree = cloud_add_tree(r->c, &def), sum, max, text, i;
+	uint8_t a[16] = {[10] = 0xff, [11] = 0xff, [12] = 10};
+	struct cloud_add add[2];
+
+	(void)state;
+	assert_int_equal(sum = cloud_tree_field(r->c, (unsigned)tree, "sum"), 0);
+	assert_int_equal(max = cloud_tree_field(r->c, (unsigned)tree, "max"), 1);
+	assert_int_equal(text = cloud_tree_field(r->c, (unsigned)tree, "text"), 2);
+	assert_int_equal(cloud_tree_field(r->c, (unsigned)tree, "max"), max);
+	assert_int_equal(cloud_tree_field(r->c, CLOUD_TOP, "max"), -1);
+	for (i = 1; i <= 3000; i++) {
+		a[15] = (uint8_t)(1 + i % 3); /* of three keys one is "other" */
+		add[0] = (struct cloud_add){(uint8_t)sum, CLOUD_ADD, (uint64_t)i};
+		add[1] = (struct cloud_add){(uint8_t)max, CLOUD_ADD_MAX, (uint64_t)(i % 50)};
+		cloud_put_adds(r->c, (unsigned)tree, a, 16, add, 2, 0, 0);
+		if (i % 1000 == 0)
+			cloud_put_text(r->c, (unsigned)tree, a, 16, (unsigned)text, "x", 1);
+	}
+	assert_int_equal(cloud_count(r->c), 3);
+	assert_string_equal(rig_show(r, "host.10.0.0.2"), "sum=1499500 max=49 text=x");
+	assert_string_equal(rig_show(r, "host.10.0.0.3"), "sum=1500500 max=49 text=x");
+	assert_string_equal(rig_show(r, "host.other"), "sum=1501500 max=49 text=x");
+	assert_true(rig_counter(r, COUNTER_CLOUD_UPDATES) >= 6000);
+	/* what is written by name comes after what was put before */
+	a[15] = 2;
+	cloud_put_text(r->c, (unsigned)tree, a, 16, (unsigned)text, "put", 3);
+	cloud_set(r->c, cloud_key(r->c, (unsigned)tree, a, 16), "text", "set", 3);
+	assert_string_equal(rig_show(r, "host.10.0.0.2"), "sum=1499500 max=49 text=set");
+	/* and a key that ended begins anew */
+	cloud_put_adds(r->c, (unsigned)tree, a, 16, add, 1, 0, 0);
+	rig_pass(r, 300000);
+	cloud_put_adds(r->c, (unsigned)tree, a, 16, add, 1, 0, 0);
+	assert_string_equal(rig_show(r, "host.10.0.0.2"), "sum=3000");
+	assert_false(cloud_may_add(r->c, (unsigned)tree, add, 1, 4));
+	add[0].field = 3;
+	assert_false(cloud_may_add(r->c, (unsigned)tree, add, 1, 16));
+	/* an address is not seen by being named */
+	text = cloud_tree_field(r->c, CLOUD_IP, "name");
+	cloud_put_text(r->c, CLOUD_IP, a, 16, (unsigned)text, "x", 1);
+	assert_string_equal(rig_show(r, "ip.10.0.0.2"), "-");
+	rig_free(r);
+}
+
+/* Top lists of keys: exact, though a member was small and left out for long. */
+static void
+test_put_tops(void **state)
+{
+	struct rig *r = rig_new(0, 300, 100000);
+	const struct cloud_tree def = {.prefix = "name.", .type = CLOUD_HASH, .ttl_s = 300};
+	int tree = cloud_add_tree(r->c, &def);
+	struct cloud_item items[3];
+	unsigned round, i;
+	uint64_t minute = 60000000;
+	const struct cloud_add one = {0, CLOUD_ADD, 1};
+	char id[32];
+
+	(void)state;
+	assert_int_equal(cloud_tree_field(r->c, (unsigned)tree, "n"), 0);
+	assert_int_equal(cloud_tree_top(r->c, (unsigned)tree, "names"), 0);
+	assert_int_equal(cloud_tree_top(r->c, (unsigned)tree, "names"), -1);
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 5000; i++) {
+			snprintf(id, sizeof(id), "n%u", i);
+			cloud_put_adds(r->c, (unsigned)tree, id, strlen(id), &one, 1,
+			    i == 4999 ? 200 * (round == 19) + 1 : 10 + i % 100, minute);
+		}
+		rig_pass(r, 1000);
+	}
+	assert_int_equal(cloud_top(r->c, "names", items, 3), 3);
+	assert_memory_equal(items[0].name, "n1099", 5); /* ties by name */
+	assert_int_equal(items[0].number, 20 * 109);
+	assert_int_equal(cloud_key_count(cloud_find(r->c, "top.names.1", 11)), 1000);
+	snprintf(id, sizeof(id), "n4999");
+	assert_false(cloud_key_get(cloud_find(r->c, "top.names.1", 11), id, 5, items));
+	cloud_put_adds(r->c, (unsigned)tree, id, 5, &one, 1, 5000, minute);
+	cloud_top(r->c, "names", items, 3);
+	assert_memory_equal(items[0].name, "n4999", 5);
+	assert_int_equal(items[0].number, 5000 + 20 + 200);
+	/* another minute counts for itself */
+	cloud_put_adds(r->c, (unsigned)tree, id, 5, &one, 1, 7, 2 * minute);
+	assert_string_equal(rig_show(r, "top.names.2"), "n4999=7");
+	rig_free(r);
+}
+
 static void
 put_minute(
     struct rig *r, const char *metric, unsigned minute, const char *member, uint64_t n)
@@ -982,6 +1073,8 @@ main(void)
 	    cmocka_unit_test(test_local),
 	    cmocka_unit_test(test_zset),
 	    cmocka_unit_test(test_zset_bound),
+	    cmocka_unit_test(test_puts),
+	    cmocka_unit_test(test_put_tops),
 	    cmocka_unit_test(test_top),
 	    cmocka_unit_test(test_top_waiting),
 	    cmocka_unit_test(test_next),

@@ -343,6 +343,84 @@ test_dns(void **state)
 	flow_end(&f);
 }
 
+/* A question for HOST, which ends in two labels. */
+static size_t
+dns_question(uint8_t *p, const char *host)
+{
+	const char *dot;
+	size_t len = 12;
+
+	memset(p, 0, 12);
+	put16(p, 0x1234);
+	put16(p + 2, 0x0100);
+	put16(p + 4, 1);
+	for (; *host != '\0'; host = *dot == '.' ? dot + 1 : dot) {
+		dot = strchrnul(host, '.');
+		p[len++] = (uint8_t)(dot - host);
+		memcpy(p + len, host, (size_t)(dot - host));
+		len += (size_t)(dot - host);
+	}
+	memcpy(p + len, "\0\0\1\0\1", 5);
+	return len + 5;
+}
+
+static bool
+claim(struct room *r, struct flow *f, unsigned dir, const char *host)
+{
+	struct dpi_claim c = {.kind = DPI_CLAIM_DNS, .len = (uint8_t)strlen(host)};
+	uint8_t msg[PAYLOAD_MAX];
+	struct packet pkt = packet_of(f, dir, msg, dns_question(msg, host));
+
+	memcpy(c.name, host, c.len);
+	return dpi_claim(r->dpi, f, &pkt, dir, &c);
+}
+
+/* What a plugin read gives the verdict that nDPI gives, whoever is asked; once a name. */
+static void
+test_claim(void **state)
+{
+	static const char *const hosts[] = {"www.flows.example", "www.google.com",
+		"static.xx.fbcdn.net", "api.dropbox.com", "s3.amazonaws.com", "a_b-c.9.de",
+		"xn--bcher-kva.example", "dns.google", "kqzxvbwpfjhg.example.org"};
+	static const char *const servers[] = {"\x08\x08\x08\x08", "\x01\x01\x01\x01",
+		"\x0a\x00\x00\x01", "\xc0\xa8\x00\x01"};
+	struct room *r = *state;
+	uint8_t msg[PAYLOAD_MAX];
+	struct flow f, g;
+	uint64_t packets;
+	unsigned i, j;
+
+	for (i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		for (j = 0; j < 4; j++) {
+			flow_start(&g, UDP, 40002, 53);
+			memcpy(g.key.addr[1] + 12, servers[j], 4);
+			send_bytes(r, &g, 0, msg, dns_question(msg, hosts[i]));
+			dpi_finish(r->dpi, &g);
+			flow_start(&f, UDP, 40003 + j, 53);
+			memcpy(f.key.addr[1] + 12, servers[j], 4);
+			packets = COUNT(r, PACKETS);
+			assert_true(claim(r, &f, 0, hosts[i]));
+			assert_int_equal(COUNT(r, PACKETS) - packets, j < 3);
+			assert_done(&f);
+			if (f.l7->master != g.l7->master || f.l7->app != g.l7->app)
+				fail_msg("%s of server %u: %u.%u, nDPI says %u.%u", hosts[i],
+				    j, f.l7->master, f.l7->app, g.l7->master, g.l7->app);
+			assert_int_equal(f.l7->category, g.l7->category);
+			assert_int_equal(f.l7->confidence, g.l7->confidence);
+			assert_string_equal(f.l7->info, g.l7->info);
+			flow_end(&f);
+			flow_end(&g);
+		}
+	assert_int_equal(COUNT(r, CLAIMED), 4 * sizeof(hosts) / sizeof(hosts[0]));
+	/* not by an answer, nor of a flow that nDPI has begun with */
+	flow_start(&f, UDP, 40002, 53);
+	assert_false(claim(r, &f, 1, "www.flows.example"));
+	send_bytes(r, &f, 0, msg, dns_message(msg, 0x0100, 0));
+	assert_false(claim(r, &f, 0, "www.flows.example"));
+	dpi_finish(r->dpi, &f);
+	flow_end(&f);
+}
+
 static void
 test_ssh(void **state)
 {
@@ -845,7 +923,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROOM(test_http), ROOM(test_risk), ROOM(test_tls), ROOM(test_tls_app),
-		ROOM(test_dns), ROOM(test_ssh), ROOM(test_noise_udp),
+		ROOM(test_dns), ROOM(test_claim), ROOM(test_ssh), ROOM(test_noise_udp),
 		ROOM(test_noise_tcp), ROOM(test_by_port), ROOM(test_by_protocol),
 		TINY(test_cap), TINY(test_forget), ROOM(test_not_fed),
 		ROOM(test_left_over),

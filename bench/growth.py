@@ -221,18 +221,22 @@ class Growth:
         if not shutil.which('gnuplot') or not self.curves:
             print('no plot: gnuplot is missing', file=sys.stderr)
             return
-        titles = {'flows': ('flows alive', True), 'plugins': ('plugins', False),
-                  'keys': ('hosts, a key each', True),
-                  'subscribers': ('subscribers (0 at the left edge)', True)}
+        doubling = ', '.join('%d' % n for n in SUBSCRIBERS[1:])
+        axes = {  # title, and how the axis is drawn
+            'flows': ('flows alive', ['set logscale x', 'set xrange [500:8e6]']),
+            'plugins': ('plugins', ['set xrange [-0.2:3.2]', 'set xtics 1']),
+            'keys': ('hosts, a key each', ['set logscale x', 'set xrange [500:2e6]']),
+            'subscribers': ('subscribers', ['set logscale x 2', 'set xrange [0.4:80]',
+                                            'set xtics ("0" 0.5, %s)' % doubling])}
         script = ['set terminal pngcairo size 900,620 font "sans,10"',
                   'set output "%s"' % path, 'set multiplot layout 2,2',
                   'set grid', 'unset key', 'set yrange [0:*]',
                   'set ylabel "Mpps per core"', 'set format x "%.0s%c"']
         for name, points in self.curves.items():
-            title, logarithmic = titles[name]
+            title, axis = axes[name]
             script += ['$%s << EOD' % name] + ['%g %g' % point for point in points] + ['EOD']
-            script += ['%s logscale x' % ('set' if logarithmic else 'unset'),
-                       'set xlabel "%s"' % title,
+            script += ['unset logscale x', 'set xtics autofreq'] + axis
+            script += ['set xlabel "%s"' % title,
                        'plot $%s with linespoints lw 2 pt 7 lc rgb "#2060a0"' % name]
         script += ['unset multiplot']
         subprocess.run(['gnuplot'], input='\n'.join(script) + '\n', check=True,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dpi.c -- nDPI behind the functions of dpi.h.
+ * dpi.c -- nDPI behind the functions of dpi.h. Longer than 800 lines, because no other file
+ * may know nDPI; the end is what there is without it.
  *
  * nDPI never sees the packet as it came. It gets a copy that is rebuilt from the struct
  * packet: a plain IP header, a plain TCP or UDP header, the payload, and zeroes after

@@ -5,7 +5,7 @@
  * is kept as text: keys by name in RIG->ops (a line per operation) and in a store that
  * rig_value() looks up, events in RIG->events (a JSON object per line). Reports are
  * copied and handed over after the call that made them, as the probe does, and checked
- * for their size.
+ * for their size. Longer than 800 lines: it does all that the probe does for a plugin.
  *
  *	struct rig *r = rig_open(&plugin, "option=value");
  *	struct rig_flow *f = rig_flow(r, 17, "10.0.0.1", 1234, "10.0.0.2", 53);

@@ -77,14 +77,16 @@ sed -n 's/^#\([a-z]\)/\1/p' "$sample" >docs.tmp
 result "$("$MCPROBE" -c docs.tmp --check-config 2>&1 | grep -v 'is fine')" \
     "the sample's defaults are accepted"
 
-# The README's options are the program's, configure's or a script's.
+# The README's options are the program's, configure's or a script's; what others are told
+# in a command line of theirs is their own.
 has()
 {
 	echo "$options" | grep -qxe "$1" ||
 	    grep -qE "\[${1#enable-}\]|--$1( |=|\])" "$top/configure.ac" "$top/m4/ndpi.m4" \
 		"$top/check.sh" "$top/demo.sh"
 }
-result "$(grep -oE '(^|[^-a-z0-9])--[a-z][a-z0-9-]+' "$readme" | sed 's/.*--//' | sort -u |
+result "$(grep -vE '^    \$ redis-(server|scripts/)' "$readme" |
+    grep -oE '(^|[^-a-z0-9])--[a-z][a-z0-9-]+' | sed 's/.*--//' | sort -u |
     lacking)" "every option in README.md exists"
 
 # LABEL stands for any of them.

@@ -356,6 +356,93 @@ test_detail_statistics(void **state)
 /*
  * The record
  */
+/* Most flows have none; those whose segments are lost have short ones, which become whole
+ * when there is a tunnel too, and nothing of them is lost by it. */
+static void
+test_details_short(void **state)
+{
+	struct packet p = packet_of(1, 0, 500, 6);
+	struct rig r;
+	struct flow *f;
+
+	(void)state;
+	rig_options(&r);
+	r.opt.active_us = 10 * SECOND;
+	rig_open(&r);
+	tcp_open(&r, 1, 0);
+	assert_null(alive(&r, 1, 6)->detail);
+	p.payload_wire = 100;
+	p.tcp_flags = ACK;
+	p.seq = 2001; /* 1,000 octets are missing */
+	f = feed(&r, &p);
+	assert_non_null(f->detail);
+	assert_null(flow_whole(f));
+	assert_true(flow_loss(f, 0)->holed);
+	feed(&r, &p); /* once more */
+	assert_int_equal(flow_loss(f, 0)->retrans, 1);
+	p.ntunnels = 1;
+	p.tunnel.id = 7;
+	f = feed(&r, &p);
+	assert_non_null(flow_whole(f));
+	assert_int_equal(f->detail->tunnel.id, 7);
+	assert_int_equal(flow_loss(f, 0)->retrans, 2);
+	assert_true(flow_loss(f, 0)->holed);
+	/* the report has what was counted, the flow goes on with the hole */
+	f = tcp(&r, 1, 1, 11 * SECOND, ACK, 5001);
+	assert_int_equal(r.ngot, 1);
+	assert_int_equal(flow_loss(r.got[0], 0)->retrans, 2);
+	assert_int_equal(flow_loss(f, 0)->retrans, 0);
+	assert_true(flow_loss(f, 0)->holed);
+	assert_int_equal(f->detail->tunnel.id, 7);
+	rig_free(&r);
+}
+
+static struct flow *
+framed(struct rig *r, unsigned dir, uint64_t us, const char *src, const char *dst)
+{
+	struct packet p = packet_of(1, dir, us, 17);
+
+	p.flags |= PACKET_HAS_MAC;
+	memcpy(p.mac_src, src, 6);
+	memcpy(p.mac_dst, dst, 6);
+	return feed(r, &p);
+}
+
+/* MACs that mirror each other take no details; those of a way back through another router
+ * do, are told as they were, and outlive a report. */
+static void
+test_macs(void **state)
+{
+	struct rig r;
+	struct flow *f;
+
+	(void)state;
+	rig_options(&r);
+	r.opt.active_us = 10 * SECOND;
+	rig_open(&r);
+	framed(&r, 0, 0, "aaaaaa", "bbbbbb");
+	f = framed(&r, 1, 1, "bbbbbb", "aaaaaa");
+	assert_null(f->detail);
+	assert_memory_equal(flow_mac_src(f, 1), "bbbbbb", 6);
+	f = framed(&r, 0, 11 * SECOND, "aaaaaa", "bbbbbb");
+	assert_int_equal(r.ngot, 1);
+	assert_memory_equal(flow_mac_dst(r.got[0], 0), "bbbbbb", 6);
+	assert_null(f->detail);
+	f = framed(&r, 1, 12 * SECOND, "cccccc", "aaaaaa");
+	assert_non_null(f->detail);
+	assert_null(flow_whole(f));
+	assert_memory_equal(flow_mac_src(f, 0), "aaaaaa", 6);
+	assert_memory_equal(flow_mac_dst(f, 0), "bbbbbb", 6);
+	assert_memory_equal(flow_mac_src(f, 1), "cccccc", 6);
+	assert_memory_equal(flow_mac_dst(f, 1), "aaaaaa", 6);
+	f = framed(&r, 0, 22 * SECOND, "aaaaaa", "bbbbbb");
+	assert_int_equal(r.ngot, 2);
+	assert_memory_equal(flow_mac_src(r.got[1], 1), "cccccc", 6);
+	assert_memory_equal(flow_mac_src(f, 1), "cccccc", 6);
+	assert_memory_equal(flow_mac_dst(f, 0), "bbbbbb", 6);
+	rig_free(&r);
+}
+
 static void
 test_account(void **state)
 {
@@ -554,6 +641,8 @@ main(void)
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_details_refused),
 		cmocka_unit_test(test_details_on_demand),
+		cmocka_unit_test(test_details_short),
+		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_detail_statistics),
 		cmocka_unit_test(test_account),
 		cmocka_unit_test(test_serials),

@@ -11,7 +11,7 @@
 #include "heart.h"
 #include "plugin.h"
 
-#define BATCHES	  8 /* per worker */
+#define BATCHES	  32 /* per worker */
 #define NAP_NS	  50000
 #define PAUSE_US  50000
 

@@ -100,8 +100,8 @@ def listen():
         one.end()
 
 
-def alerts(listener, n, seconds=1):
-    """The first N alerts, which come within SECONDS: none is late, none too many."""
+def alerts(listener, n, seconds=10):
+    """The first N alerts: they come, and none too many."""
     wait_until(lambda: len(listener.on(ALERT)) >= n, seconds, 'for alert %d: %s' % (n, listener.got))
     assert len(listener.on(ALERT)) == n, listener.got
     return [json.loads(x) for x in listener.on(ALERT)]
@@ -121,7 +121,7 @@ def lists(p, name, nodes=1):
     return found
 
 
-def reads(p, name, *want, seconds=1.5):
+def reads(p, name, *want, seconds=10):
     wait_until(lambda: lists(p, name, len(want)) == list(want), seconds, 'for %s to be read' % name)
 
 
@@ -247,7 +247,7 @@ def test_a_large_set(server, piped, listen):
     c.sadd('watch.dns.domains', 'new.example')
     before = p.number('watch_reads')
     c.publish('watch.changed', '')
-    wait_until(lambda: p.number('watch_reads') >= before + 2, 30)
+    wait_until(lambda: p.number('watch_reads') >= before + 5, 30)  # one began before, four after
     p.ask('10.0.0.1', 'new.example')
     p.ask('10.0.0.1', 'd7.example')
     assert alerts(heard, 3)[2]['list'] == 'new.example'

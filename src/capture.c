@@ -190,8 +190,6 @@ savefile_open(struct capture *c, char *err, size_t errlen)
 		snprintf(err, errlen, "%s", strerror(errno));
 		return -1;
 	}
-	/* Nothing may hide in stdio: savefile_read() asks the source if it would wait. */
-	setvbuf(fp, NULL, _IONBF, 0);
 	c->pcap = pcap_fopen_offline(fp, why);
 	if (c->pcap == NULL) {
 		snprintf(err, errlen, "%s", why);
@@ -222,6 +220,18 @@ savefile_frame(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
 	call->sink(call->arg, &f, 1);
 }
 
+/*
+ * Would the next byte have to come from the source? stdio keeps some; without its buffer
+ * it would call for every byte of a cookie stream. The C library has no name for this.
+ */
+static bool
+savefile_used_up(const struct capture *c)
+{
+	const FILE *fp = pcap_file(c->pcap);
+
+	return c->source.pos == c->source.end && fp->_IO_read_ptr == fp->_IO_read_end;
+}
+
 /* As block_read(), through libpcap. */
 static int
 savefile_read(struct capture *c, unsigned max, capture_sink *sink, void *arg)
@@ -232,7 +242,7 @@ savefile_read(struct capture *c, unsigned max, capture_sink *sink, void *arg)
 	int n;
 
 	for (seen = 0; seen < max; seen++) {
-		if (s->pos == s->end) {
+		if (savefile_used_up(c)) {
 			if (s->slow && call.handed > 0)
 				break;
 			if (source_fill(s) == SOURCE_QUIET)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import threading
@@ -111,6 +112,28 @@ class Capture:
                               universal_newlines=True).stdout
         self.packets, self.octets = map(
             int, re.search(r'(\d+) packets, (\d+) octets', made).groups())
+
+
+def to_pcapng(capture):
+    """The same packets in a file of the other format, which a library reads for us; the
+    capture, of that file now."""
+    def block(kind, body):
+        size = 12 + len(body)
+        return struct.pack('<II', kind, size) + body + struct.pack('<I', size)
+
+    path = capture.path + 'ng'
+    with open(capture.path, 'rb') as source, open(path, 'wb') as to:
+        link = struct.unpack('<20xI', source.read(24))[0]
+        to.write(block(0x0a0d0d0a, struct.pack('<IHHq', 0x1a2b3c4d, 1, 0, -1)))
+        to.write(block(1, struct.pack('<HHI', link, 0, 0)))
+        while head := source.read(16):
+            s, us, caplen, length = struct.unpack('<IIII', head)
+            ts = s * 1000000 + us
+            data = source.read(caplen)
+            to.write(block(6, struct.pack('<IIIII', 0, ts >> 32, ts & 0xffffffff, caplen, length) +
+                           data + bytes(-caplen % 4)))
+    capture.path = path
+    return capture
 
 
 def free_port():

@@ -40,6 +40,7 @@ EXPORT = ['-V', '10', '-n', '@COLLECTOR@']
 CASES = [
     ('flows-mix', 'mix', 20000, PLAIN + EXPORT),
     ('flows-small', 'small', 20000, PLAIN + EXPORT),
+    ('flows-pcapng', 'mix.pcapng', 5000, PLAIN + EXPORT),
     ('ndpi-mix', 'mix', 5000, ['--plugin', 'none'] + NAMES + EXPORT),
     ('dns-tree', 'dns', 3000, ['--plugin', 'dns'] + NAMES + TREE + EXPORT),
     ('http-tree', 'http', 5000, ['--plugin', 'http'] + NAMES + TREE + EXPORT),
@@ -62,7 +63,9 @@ class Counter:
         if key not in self.captures:
             folder = os.path.join(self.args.out, 'of-%d' % packets)
             os.makedirs(folder, exist_ok=True)
-            self.captures[key] = common.Capture(self.args.tools, folder, workload, packets)
+            name, _, pcapng = workload.partition('.')
+            made = common.Capture(self.args.tools, folder, name, packets)
+            self.captures[key] = common.to_pcapng(made) if pcapng else made
         return self.captures[key]
 
     def run(self, name, capture, options):

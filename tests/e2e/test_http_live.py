@@ -194,7 +194,8 @@ def test_ab(link, tmp_path, keep):
     events = check(link, tmp_path, 4000)
     assert Counter(e['status'] for e in events) == {200: 2000, 404: 2000}
     connections = {(e['src'], e['sport']) for e in events}
-    assert len(connections) == 4000 if not keep else len(connections) < 400
+    # a port may be used again: its connection is another flow, but not another pair here
+    assert 3500 < len(connections) <= 4000 if not keep else len(connections) < 400
 
 
 @pytest.mark.parametrize('n', [10, 90])

@@ -245,9 +245,10 @@ def test_a_large_set(server, piped, listen):
     alerts(heard, 2)
     c.srem('watch.dns.domains', 'd7.example')
     c.sadd('watch.dns.domains', 'new.example')
-    before = p.number('watch_reads')
-    c.publish('watch.changed', '')
-    wait_until(lambda: p.number('watch_reads') >= before + 5, 30)  # one began before, four after
+    for _ in range(2):  # what the first time was half read is read the second time
+        before = p.number('watch_reads')
+        c.publish('watch.changed', '')
+        wait_until(lambda: p.number('watch_reads') >= before + 4, 30)
     p.ask('10.0.0.1', 'new.example')
     p.ask('10.0.0.1', 'd7.example')
     assert alerts(heard, 3)[2]['list'] == 'new.example'

@@ -102,6 +102,19 @@ has() { [ -e "$top/$1" ]; }
 result "$(grep -oE '\]\([^)#:]+\)' "$readme" | sed 's/^](//; s/)$//' | sort -u | lacking)" \
     "every file README.md links to exists"
 
+# The tests doc/trust.md names: a promise without one is only a promise.
+trust=$top/doc/trust.md
+has()
+{
+	case $1 in
+	fuzz_*) [ -e "$top/fuzz/$1.c" ] ;;
+	*.py::*) grep -q "^def ${1##*::}(" "$top/tests/e2e/${1%%::*}" ;;
+	*) grep -q "^${1##*::}(" "$top/tests/${1%%::*}" ;;
+	esac
+}
+result "$(grep -oE '`([a-z0-9_]+\.(py|c)::[a-z0-9_]+|fuzz_[a-z]+)`' "$trust" | tr -d '`' |
+    sort -u | lacking 2>&1)" "every test in doc/trust.md exists"
+
 # The commands themselves, as far as reading them goes: nothing is opened or started.
 commands()
 {

@@ -703,7 +703,7 @@ claim(const struct mc_flow *f, const struct dns_message *m)
 	    service_of(f->key) != SERVICE_DNS)
 		return;
 	len = dns_name_text(name, sizeof(name), m->qname.wire, m->qname.len, true);
-	mc_flow_is(f, MC_L7_DNS, name, len);
+	mc_flow_is(f, MC_L7_DNS, name, len, NULL, 0);
 }
 
 static enum mc_verdict

@@ -444,14 +444,43 @@ on_response(struct state *s, struct fields *f, unsigned dir, const struct mc_flo
 		s->crowded--;
 }
 
+/*
+ * Say what the flow is, by its first request. Of an agent nDPI knows a few apps, by the
+ * product ("Mozilla"), not its version and what stands behind; and it looks at the type of a body.
+ */
 static void
-on_request_head(struct state *s, struct fields *f, unsigned dir)
+claim(struct state *s, const struct mc_flow *flow, const struct http_parser *h)
+{
+	const struct request *r = request_at(s, s->last);
+	bool plain = http_request_is(r, "GET") || http_request_is(r, "HEAD");
+	const char *host, *agent, *slash;
+	size_t hlen, alen;
+
+	s->named = true;
+	if (h->holed)
+		return;
+	host = http_request_text(r, HTTP_HOST, &hlen);
+	agent = http_request_text(r, HTTP_AGENT, &alen);
+	slash = memchr(agent, '/', alen);
+	if (slash != NULL)
+		alen = (size_t)(slash - agent);
+	if (!plain || h->has_length || h->coded)
+		hlen = 0;
+	mc_flow_is(flow, MC_L7_HTTP, host, hlen, agent, alen);
+}
+
+static void
+on_request_head(struct state *s, struct fields *f, unsigned dir, const struct mc_flow *flow)
 {
 	struct http_parser *h = &s->side[dir].parser;
+	bool first = !s->named && s->head && !s->tentative;
 
 	http_body(h, http_framing(h, false));
-	if (s->client == dir)
-		head_done(s, f);
+	if (s->client != dir)
+		return;
+	head_done(s, f);
+	if (first)
+		claim(s, flow, h);
 }
 
 /* True: the connection is another protocol's from now on. */
@@ -531,7 +560,7 @@ feed(struct worker *w, struct state *s, struct fields *f, const struct mc_flow *
 			break;
 		case HTTP_HEAD:
 			if (d->parser.is == HTTP_REQUEST) {
-				on_request_head(s, f, p->dir);
+				on_request_head(s, f, p->dir, flow);
 			} else if (on_response_head(s, f, p->dir)) {
 				response_done(w, s, flow, true);
 				return true;

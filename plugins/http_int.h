@@ -58,6 +58,7 @@ struct state {
 	uint8_t requests; /* in the queue, their first line seen */
 	uint8_t client;   /* sends requests, if KNOWN; else it writes the queue */
 	bool begun, known;
+	bool named; /* the first request's head has come: it names the flow, or none does */
 	bool writing;     /* the request at LAST has not come to its end */
 	bool head;        /* nor its head: it lies behind USED */
 	bool tentative;   /* nor its first line: it may be none */

@@ -461,7 +461,7 @@ is_private(const uint8_t *a)
 static uint64_t
 claim_hash(const struct dpi *d, const struct packet *pkt, const struct dpi_claim *claim)
 {
-	uint64_t hash = d->seed + claim->kind;
+	uint64_t hash = (d->seed ^ claim->besides) + claim->kind;
 
 	if (!is_private(pkt->src))
 		hash = XXH3_64bits_withSeed(pkt->src, 16, hash);
@@ -480,8 +480,9 @@ dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
 	struct claimed *c;
 	bool fresh;
 
-	if (state_of(d, f) != NULL || claim->kind == DPI_CLAIM_NONE || !IPPROTO_IS_L4(pkt->proto) ||
-	    (pkt->flags & PACKET_FRAG_LATER) || dir != flow_client(f))
+	if (state_of(d, f) != NULL || claim->kind == DPI_CLAIM_NONE || claim->len == 0 ||
+	    !IPPROTO_IS_L4(pkt->proto) || (pkt->flags & PACKET_FRAG_LATER) ||
+	    dir != flow_client(f))
 		return false;
 	c = claim_place(d, claim_hash(d, pkt, claim), &fresh);
 	if (fresh)
@@ -551,7 +552,8 @@ dpi_version(void)
 }
 
 void
-dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir)
+dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
+    bool named)
 {
 	struct ndpi_hint hint = {
 		.client_known = pkt->proto == IPPROTO_TCP &&
@@ -586,7 +588,7 @@ dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir
 	counter_inc(d->counters, COUNTER_DPI_PACKETS);
 	f->dpi_packets++;
 	if (f->dpi_packets >= max ||
-	    (NDPI_APP(&p) != 0 && !wants_more(d, st, &p, pkt)))
+	    (NDPI_APP(&p) != 0 && (named || !wants_more(d, st, &p, pkt))))
 		verdict(d, f, p);
 }
 
@@ -747,11 +749,13 @@ dpi_version(void)
 }
 
 void
-dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir)
+dpi_packet(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
+    bool named)
 {
 	(void)d;
 	(void)pkt;
 	(void)dir;
+	(void)named;
 	f->flags |= FLOW_DPI_DONE;
 }
 

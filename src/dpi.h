@@ -32,12 +32,14 @@ const char	*dpi_version(void);
 /*
  * Show PKT of FLOW (sent in direction DIR) to nDPI. At the verdict sets F->l7 and
  * FLOW_DPI_DONE and frees the state. Call only while FLOW_DPI_DONE is not set and
- * PKT->payload_len > 0; later fragments are ignored.
+ * PKT->payload_len > 0; later fragments are ignored. NAMED: a plugin has read what it is,
+ * and nDPI's first name is the verdict.
  *
  * F->l7 stays NULL if nDPI has nothing to say; an unknown flow with a risk or a server
  * name has one with APP 0. A single protocol is in APP, with MASTER 0.
  */
-void	 dpi_packet(struct dpi *, struct flow *, const struct packet *, unsigned dir);
+void	 dpi_packet(struct dpi *, struct flow *, const struct packet *, unsigned dir,
+	     bool named);
 
 /*
  * What a plugin has read of a flow: enough to name it. nDPI is shown one packet for each
@@ -53,7 +55,8 @@ enum dpi_claim_kind {
 #define DPI_CLAIM_NAME 79 /* bytes: longer names nDPI would cut */
 
 struct dpi_claim {
-	uint8_t kind, len;
+	uint64_t besides;  /* hash of what else the answer depends on */
+	uint8_t kind, len; /* no NAME: nDPI must look at it */
 	char name[DPI_CLAIM_NAME];
 };
 

@@ -19,6 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "flowkey.h"
 #include "post.h"
 #include "reorder.h"
@@ -701,7 +704,8 @@ is_host(const char *name, size_t len)
 }
 
 void
-plugin_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size_t len)
+plugin_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size_t len,
+    const void *besides, size_t blen)
 {
 	static const uint8_t kinds[MC_L7_MAX] = {[MC_L7_DNS] = DPI_CLAIM_DNS,
 		[MC_L7_HTTP] = DPI_CLAIM_HTTP};
@@ -712,11 +716,14 @@ plugin_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size
 		plugin_breach(x);
 		return;
 	}
-	if (p->current == NULL || (p->current->flow->flags & FLOW_DPI_DONE) ||
-	    !is_host(name, len))
+	if (p->current == NULL || (p->current->flow->flags & FLOW_DPI_DONE))
 		return;
 	p->claimed = p->current->flow;
 	p->claim.kind = kinds[l7];
+	p->claim.len = 0;
+	if (!is_host(name, len))
+		return;
+	p->claim.besides = blen > 0 ? XXH3_64bits(besides, blen) : 0;
 	p->claim.len = (uint8_t)len;
 	memcpy(p->claim.name, name, len);
 }

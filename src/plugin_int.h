@@ -36,7 +36,8 @@ int	 plugin_check(const struct mc_plugin *mc, char *err, size_t errlen);
 /* Host functions of each side. */
 bool	 plugin_flow_report(const struct mc_flow *, const void *msg, size_t len);
 void	 plugin_flow_timer(const struct mc_flow *, uint64_t at_us);
-void	 plugin_flow_is(const struct mc_flow *, enum mc_l7, const char *name, size_t len);
+void	 plugin_flow_is(const struct mc_flow *, enum mc_l7, const char *name, size_t len,
+	     const void *besides, size_t blen);
 int	 plugin_cloud_field(const struct mc_setup *, int tree, const char *name);
 int	 plugin_cloud_top(const struct mc_setup *, int tree, const char *metric);
 void	 plugin_cloud_add(const struct mc_cloud *, int tree, const void *id, size_t idlen,

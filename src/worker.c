@@ -238,7 +238,7 @@ worker_classify(struct worker *w, struct flow *f, const struct packet *pkt, unsi
 	if (w->claims)
 		claim = plugin_flows_claim(w->plugins, f);
 	if (claim == NULL || !dpi_claim(w->dpi, f, pkt, dir, claim))
-		dpi_packet(w->dpi, f, pkt, dir);
+		dpi_packet(w->dpi, f, pkt, dir, claim != NULL);
 }
 
 static void

@@ -86,7 +86,7 @@ send_bytes(struct room *r, struct flow *f, unsigned dir, const void *data, size_
 	memcpy(copy, data, len);
 	pkt = packet_of(f, dir, copy, len);
 	if (!(f->flags & FLOW_DPI_DONE))
-		dpi_packet(r->dpi, f, &pkt, dir);
+		dpi_packet(r->dpi, f, &pkt, dir, false);
 	free(copy);
 }
 
@@ -642,9 +642,9 @@ test_not_fed(void **state)
 	flow_start(&f, UDP, 40010, 53);
 	pkt = packet_of(&f, 0, http_get, sizeof(http_get) - 1);
 	pkt.flags |= PACKET_FRAG_LATER;
-	dpi_packet(r->dpi, &f, &pkt, 0);
+	dpi_packet(r->dpi, &f, &pkt, 0, false);
 	pkt = packet_of(&f, 0, NULL, 0);
-	dpi_packet(r->dpi, &f, &pkt, 0);
+	dpi_packet(r->dpi, &f, &pkt, 0, false);
 	assert_false(dpi_undecided(r->dpi, &f));
 	assert_int_equal(COUNT(r, PACKETS), 0);
 	dpi_finish(r->dpi, &f);
@@ -668,9 +668,9 @@ test_mixed(void **state)
 		pkt = packet_of(&f, 0, hello, len - 10);
 		pkt.proto = i & 1 ? UDP : TCP;
 		pkt.seq += i;
-		dpi_packet(r->dpi, &f, &pkt, 0);
+		dpi_packet(r->dpi, &f, &pkt, 0, false);
 		pkt.ip_version = 6;
-		dpi_packet(r->dpi, &f, &pkt, 0);
+		dpi_packet(r->dpi, &f, &pkt, 0, false);
 	}
 	assert_int_equal(COUNT(r, PACKETS), 3);
 	dpi_finish(r->dpi, &f);
@@ -690,7 +690,7 @@ test_truncated(void **state)
 	pkt = packet_of(&f, 0, http_get, 60);
 	pkt.payload_wire = 1400;
 	pkt.flags |= PACKET_TRUNCATED | PACKET_CUT;
-	dpi_packet(r->dpi, &f, &pkt, 0);
+	dpi_packet(r->dpi, &f, &pkt, 0, false);
 	dpi_finish(r->dpi, &f);
 	assert_string_equal(name_of(&f), "HTTP");
 	flow_end(&f);
@@ -904,7 +904,7 @@ test_without(void **state)
 	assert_null(dpi_names_new());
 	flow_start(&f, TCP, 40000, 80);
 	pkt = packet_of(&f, 0, http_get, sizeof(http_get) - 1);
-	dpi_packet(NULL, &f, &pkt, 0);
+	dpi_packet(NULL, &f, &pkt, 0, false);
 	assert_done(&f);
 	flow_start(&f, TCP, 40000, 80);
 	dpi_finish(NULL, &f);

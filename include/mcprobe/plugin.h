@@ -281,7 +281,8 @@ struct mc_host {
 	void (*user)(const struct mc_cloud *, const char *name, const uint8_t addr[16],
 	    unsigned bits, uint64_t at_us, bool has);
 	/* worker side */
-	void (*flow_is)(const struct mc_flow *, enum mc_l7, const char *name, size_t len);
+	void (*flow_is)(const struct mc_flow *, enum mc_l7, const char *name, size_t len,
+	    const void *besides, size_t blen);
 	/* control side */
 	int (*field_add)(const struct mc_setup *, int tree, const char *name);
 	int (*top_add)(const struct mc_setup *, int tree, const char *metric);
@@ -311,13 +312,16 @@ mc_timer_set(const struct mc_flow *f, uint64_t at_us)
 /*
  * From on_packet(): what came shows beyond doubt that this flow is L7, and the host asked
  * for is NAME (LEN bytes; lower case letters, digits, - _ and dots; fewer than 79). The
- * flow is then named by what is known of the name, without a look at its packets; said
- * too late, or where more is wanted of the flow than a name, it changes nothing.
+ * flow is then named by what is known of the name and of BESIDES (BLEN bytes: what else the
+ * answer depends on, as a user agent), without a look at its packets. With another name, or
+ * none, nDPI looks at this packet, and if that is enough for a name at no further one. Where
+ * more is wanted of the flow than a name it changes nothing.
  */
 static inline void
-mc_flow_is(const struct mc_flow *f, enum mc_l7 l7, const char *name, size_t len)
+mc_flow_is(const struct mc_flow *f, enum mc_l7 l7, const char *name, size_t len,
+    const void *besides, size_t blen)
 {
-	f->host->flow_is(f, l7, name, len);
+	f->host->flow_is(f, l7, name, len, besides, blen);
 }
 
 /* Add N to the plugin's COUNTERs row. */

@@ -469,6 +469,22 @@ claim(struct state *s, const struct mc_flow *flow, const struct http_parser *h)
 	mc_flow_is(flow, MC_L7_HTTP, host, hlen, agent, alen);
 }
 
+/*
+ * A head that goes on in the next packet: nDPI, too, reads a host in one packet only. If
+ * none has begun it may have more luck with the next.
+ */
+static void
+claim_head(struct state *s, const struct mc_flow *flow, unsigned dir)
+{
+	const struct http_parser *h = &s->side[dir].parser;
+
+	if (!s->known || s->client != dir || !s->head || s->tentative ||
+	    (h->seen & 1 << HTTP_HOST) == 0)
+		return;
+	s->named = true;
+	mc_flow_is(flow, MC_L7_HTTP, NULL, 0, NULL, 0);
+}
+
 static void
 on_request_head(struct state *s, struct fields *f, unsigned dir, const struct mc_flow *flow)
 {
@@ -643,6 +659,8 @@ http_on_packet(void *ctx, void *state, void *fields_at, const struct mc_flow *fl
 		on_broken(w, s, f, flow, p->dir);
 	}
 	over = feed(w, s, f, flow, p);
+	if (!s->named)
+		claim_head(s, flow, p->dir);
 	if (!over && p->wire_len > p->len) {
 		struct mc_packet end = {.ts_us = p->ts_us, .dir = p->dir};
 

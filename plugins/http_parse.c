@@ -54,14 +54,14 @@ enum {
 
 static const struct {
 	const char *name;
-	uint8_t kind, is;
+	uint8_t len, kind, is;
 } headers[] = {
-    {"host", HTTP_HOST, HTTP_REQUEST},
-    {"referer", HTTP_REFERER, HTTP_REQUEST},
-    {"user-agent", HTTP_AGENT, HTTP_REQUEST},
-    {"content-type", HTTP_MIME, HTTP_RESPONSE},
-    {"content-length", H_LENGTH, HTTP_ANY},
-    {"transfer-encoding", H_CODING, HTTP_ANY},
+    {"host", 4, HTTP_HOST, HTTP_REQUEST},
+    {"referer", 7, HTTP_REFERER, HTTP_REQUEST},
+    {"user-agent", 10, HTTP_AGENT, HTTP_REQUEST},
+    {"content-type", 12, HTTP_MIME, HTTP_RESPONSE},
+    {"content-length", 14, H_LENGTH, HTTP_ANY},
+    {"transfer-encoding", 17, H_CODING, HTTP_ANY},
 };
 
 /* IANA's registry of HTTP methods, and some that were never registered. */
@@ -100,6 +100,12 @@ static bool
 is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t';
+}
+
+static bool
+is_space(uint8_t c)
+{
+	return is_blank(c) || c == '\r' || c == '\n';
 }
 
 static uint8_t
@@ -183,17 +189,14 @@ not_a_line(struct http_parser *h)
 static void
 skip_strange(struct http_input *in)
 {
-	static const char version[] = "HTTP/1.";
-	const uint8_t *end;
-	size_t n;
+	const uint8_t *found, *end;
 
-	while (in->len > 0 && (end = memchr(in->p, '\n', in->len)) != NULL) {
-		n = (size_t)(end - in->p);
-		if (n >= sizeof(version) - 1 &&
-		    memmem(in->p, n, version, sizeof(version) - 1) != NULL)
-			return;
-		take(in, n + 1);
-	}
+	if (in->len == 0)
+		return;
+	found = memmem(in->p, in->len, "HTTP/1.", 7);
+	end = memrchr(in->p, '\n', found == NULL ? in->len : (size_t)(found - in->p));
+	if (end != NULL)
+		take(in, (size_t)(end - in->p) + 1);
 }
 
 static enum http_step
@@ -232,19 +235,34 @@ request_line(struct http_parser *h)
 	return HTTP_LINE;
 }
 
+/* What there is of the first word into H->word. False: it is too long. */
+static bool
+gather(struct http_parser *h, struct http_input *in)
+{
+	const uint8_t *p = in->p;
+	size_t n = 0, had = h->word_len, room = sizeof(h->word) - had;
+
+	while (n < in->len && n < room && (is_tchar(p[n]) || p[n] == '/')) {
+		h->word[had + n] = (char)p[n];
+		n++;
+	}
+	h->word_len = (uint8_t)(had + n);
+	take(in, n);
+	return n < room || in->len == 0 || !(is_tchar(p[n]) || p[n] == '/');
+}
+
 /* Two kinds of first words: a token, and "HTTP/1.x" (or the "ICY" of old radio). */
 static enum http_step
 word(struct http_parser *h, struct http_input *in)
 {
-	for (; in->len > 0; take(in, 1)) {
-		uint8_t c = *in->p;
+	for (;; take(in, 1)) {
+		uint8_t c;
 
-		if (is_tchar(c) || c == '/') {
-			if (h->word_len == sizeof(h->word))
-				return not_a_line(h);
-			h->word[h->word_len++] = (char)c;
-			continue;
-		}
+		if (!gather(h, in))
+			return not_a_line(h);
+		if (in->len == 0)
+			return HTTP_MORE;
+		c = *in->p;
 		if (is_blank(c) && h->side != HTTP_REQUEST &&
 		    ((h->word_len == 8 && is_version(h->word, 8)) ||
 			(h->word_len == 3 && memcmp(h->word, "ICY", 3) == 0 &&
@@ -267,7 +285,6 @@ word(struct http_parser *h, struct http_input *in)
 		if (c != '\r' || h->lost) /* what is lost is not lenient */
 			return not_a_line(h);
 	}
-	return HTTP_MORE;
 }
 
 static enum http_step
@@ -276,7 +293,7 @@ url(struct http_parser *h, struct http_input *in)
 	const uint8_t *p = in->p;
 	size_t n = 0;
 
-	while (n < in->len && !is_blank(p[n]) && p[n] != '\r' && p[n] != '\n')
+	while (n < in->len && (p[n] > ' ' || !is_space(p[n])))
 		n++;
 	if (n < in->len) {
 		h->state = LINE_REST;
@@ -291,26 +308,34 @@ url(struct http_parser *h, struct http_input *in)
 	return HTTP_TEXT;
 }
 
+/* More of the last word: its first bytes are kept. */
+static void
+tail(struct http_parser *h, const uint8_t *p, size_t n)
+{
+	size_t i, len = h->tail_len;
+
+	for (i = 0; i < n && len < sizeof(h->tail); i++)
+		if (p[i] != '\r')
+			h->tail[len++] = (char)p[i];
+		else if (h->lost && len > 0 && len < 7)
+			h->tail[0] = '\0'; /* no version */
+	h->tail_len = (uint8_t)len;
+}
+
 /* Behind the target: only how the last word begins matters. */
 static enum http_step
 line_rest(struct http_parser *h, struct http_input *in)
 {
-	while (in->len > 0) {
-		uint8_t c = *in->p;
+	const uint8_t *p = in->p, *end = memchr(p, '\n', in->len);
+	size_t n = end == NULL ? in->len : (size_t)(end - p), from = n;
 
-		take(in, 1);
-		if (c == '\n')
-			return request_line(h);
-		if (is_blank(c)) {
-			h->tail_len = 0;
-		} else if (c == '\r') {
-			if (h->lost && h->tail_len > 0 && h->tail_len < 7)
-				h->tail[0] = '\0'; /* no version */
-		} else if (h->tail_len < sizeof(h->tail)) {
-			h->tail[h->tail_len++] = (char)c;
-		}
-	}
-	return HTTP_MORE;
+	while (from > 0 && !is_blank(p[from - 1]))
+		from--;
+	if (from > 0)
+		h->tail_len = 0;
+	tail(h, p + from, n - from);
+	take(in, end == NULL ? n : n + 1);
+	return end == NULL ? HTTP_MORE : request_line(h);
 }
 
 /* Three digits, and no fourth. */
@@ -336,17 +361,27 @@ status(struct http_parser *h, struct http_input *in)
 	return HTTP_MORE;
 }
 
+/* Does a name that is looked for begin so? */
+static bool
+is_wanted(uint8_t c)
+{
+	c = lower(c);
+	return c == 'h' || c == 'r' || c == 'u' || c == 'c' || c == 't';
+}
+
 static void
 name_done(struct http_parser *h)
 {
 	size_t i;
 
 	h->kind = H_NONE;
-	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
-		if ((headers[i].is == HTTP_ANY || headers[i].is == h->is) &&
-		    strlen(headers[i].name) == h->word_len &&
-		    memcmp(headers[i].name, h->word, h->word_len) == 0)
+	for (i = 0; h->word_len > 3 && i < sizeof(headers) / sizeof(headers[0]); i++)
+		if (headers[i].len == h->word_len &&
+		    (headers[i].is == HTTP_ANY || headers[i].is == h->is) &&
+		    memcmp(headers[i].name, h->word, h->word_len) == 0) {
 			h->kind = headers[i].kind;
+			break;
+		}
 	if (h->kind == H_NONE || (h->kind == H_LENGTH && h->has_length) ||
 	    (h->kind < HTTP_TEXTS && (h->seen & 1 << h->kind) != 0)) {
 		h->state = HEADER_REST;
@@ -358,15 +393,38 @@ name_done(struct http_parser *h)
 	h->state = VALUE_BEFORE;
 }
 
+/* What there is of a header's name into H->word, in lower case. */
+static void
+gather_name(struct http_parser *h, struct http_input *in)
+{
+	const uint8_t *p = in->p;
+	size_t n = 0, had = h->word_len, room = sizeof(h->word) - had;
+
+	if (had == 0 && in->len > 0 && !is_wanted(p[0]))
+		return;
+	while (n < in->len && n < room && is_tchar(p[n])) {
+		h->word[had + n] = (char)lower(p[n]);
+		n++;
+	}
+	h->word_len = (uint8_t)(had + n);
+	take(in, n);
+}
+
 /* The name of a header; most are told from those asked for by their first letter. */
 static enum http_step
 name(struct http_parser *h, struct http_input *in)
 {
-	for (; in->len > 0; take(in, 1)) {
-		uint8_t c = lower(*in->p);
+	for (;;) {
+		uint8_t c;
 
-		if (c == '\r' && h->word_len == 0)
+		gather_name(h, in);
+		if (in->len == 0)
+			return HTTP_MORE;
+		c = *in->p;
+		if (c == '\r' && h->word_len == 0) {
+			take(in, 1);
 			continue;
+		}
 		if (c == '\n') {
 			take(in, 1);
 			if (h->word_len > 0) { /* a line that is no header */
@@ -376,21 +434,17 @@ name(struct http_parser *h, struct http_input *in)
 			h->state = HEAD_END;
 			return HTTP_HEAD;
 		}
-		if (c == ':') {
-			take(in, 1);
+		if (c == ':')
 			name_done(h);
-			h->word_len = 0;
-			return HTTP_MORE;
-		}
-		if (h->word_len == sizeof(h->word) || !is_tchar(c) ||
-		    (h->word_len == 0 && strchr("hruct", c) == NULL)) {
-			h->word_len = 0;
+		else
 			h->state = h->holed ? HEADER_NAME : HEADER_REST;
+		h->word_len = 0;
+		if (c == ':')
+			take(in, 1);
+		if (h->state != HEADER_REST || !skip_line(in))
 			return HTTP_MORE;
-		}
-		h->word[h->word_len++] = (char)c;
+		h->state = NAME;
 	}
-	return HTTP_MORE;
 }
 
 /* In a head with a hole, what has no colon behind a token tells that it has ended. */

@@ -49,8 +49,9 @@ struct rig_flow {
 	enum mc_match match;
 	bool done, open;
 	unsigned splits;
-	enum mc_l7 is_l7; /* what the plugin said it is, with a name; IS "": nothing */
-	char is[512];
+	enum mc_l7 is_l7; /* what the plugin said it is, SAID_IS times, with a name */
+	unsigned said_is;
+	char is[512], besides[512];
 };
 
 struct rig_text {
@@ -587,14 +588,26 @@ rig_count(void *handle, unsigned counter, uint64_t n)
 }
 
 static inline void
-rig_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size_t len)
+rig_keep(char *to, size_t size, const void *from, size_t len)
+{
+	if (len >= size)
+		len = size - 1;
+	if (len > 0)
+		memcpy(to, from, len);
+	to[len] = '\0';
+}
+
+static inline void
+rig_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size_t len,
+    const void *besides, size_t blen)
 {
 	struct rig_flow *f = flow->handle;
 
-	RIG_CHECK(l7 < MC_L7_MAX && !f->rig->control_turn && len < sizeof(f->is));
+	RIG_CHECK(l7 < MC_L7_MAX && !f->rig->control_turn);
 	f->is_l7 = l7;
-	memcpy(f->is, name, len);
-	f->is[len] = '\0';
+	f->said_is++;
+	rig_keep(f->is, sizeof(f->is), name, len);
+	rig_keep(f->besides, sizeof(f->besides), besides, blen);
 }
 
 static inline int

@@ -228,6 +228,47 @@ test_pipelining(void **state)
 }
 
 /* A hundred at least of small ones, and in order; what is more has lost its texts. */
+/* The first request says what the flow is, by its host and the agent's product. */
+static void
+test_names_flow(void **state)
+{
+	static const struct {
+		const char *request, *is, *besides;
+	} v[] = {
+	    {"GET / HTTP/1.1\r\nHost: a.example\r\nUser-Agent: x/1 (b)\r\n\r\n",
+		"a.example", "x"},
+	    {"HEAD / HTTP/1.1\r\nHost:  b.example \r\n\r\n", "b.example", ""},
+	    {"GET / HTTP/1.1\r\nUser-Agent: y\r\n\r\n", "", "y"},
+	    {"GET / HTTP/1.1\r\nHost: c.exam", "", ""},
+	    {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1", "", ""},
+	    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"", ""},
+	};
+	struct rig *r = open_http();
+	struct rig_flow *f;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		f = flow_to(r, 80);
+		say(f, C, 1000, v[i].request);
+		assert_int_equal(f->said_is, 1);
+		assert_int_equal(f->is_l7, MC_L7_HTTP);
+		assert_string_equal(f->is, v[i].is);
+		assert_string_equal(f->besides, v[i].besides);
+		say(f, S, 2000, ok);
+		say(f, C, 3000, get);
+		assert_int_equal(f->said_is, 1);
+	}
+	f = flow_to(r, 80);
+	say(f, C, 1000, "GET / HTTP/1.1\r\n");
+	assert_int_equal(f->said_is, 0);
+	say(f, C, 1000, "Host: d.example\r\n\r\n");
+	assert_int_equal(f->said_is, 1);
+	assert_string_equal(f->is, "d.example");
+	rig_close(r);
+}
+
 static void
 test_many_pending(void **state)
 {
@@ -1232,6 +1273,7 @@ main(void)
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_latency),
 	    cmocka_unit_test(test_pipelining),
+	    cmocka_unit_test(test_names_flow),
 	    cmocka_unit_test(test_many_pending),
 	    cmocka_unit_test(test_crowd),
 	    cmocka_unit_test(test_chunked),

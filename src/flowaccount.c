@@ -177,7 +177,7 @@ mac_fits(const struct flow *f, const struct packet *pkt, unsigned dir)
 static void
 flow_mac(struct flow *f, const struct packet *pkt, unsigned dir)
 {
-	struct flow_detail *d = f->detail;
+	struct flow_detail *d = flow_details(f);
 
 	if (mac_fits(f, pkt, dir) && (d == NULL || !d->odd_mac)) {
 		memcpy(f->mac[dir], pkt->mac_src, 6);
@@ -197,7 +197,7 @@ flow_mac(struct flow *f, const struct packet *pkt, unsigned dir)
 bool
 flow_needs_detail(const struct flow *f, const struct packet *pkt, unsigned dir)
 {
-	if (f->key.proto == 6 && flowtcp_is_odd(f, pkt, dir))
+	if (f->key.proto == 6 && flowtcp_needs_detail(f, pkt, dir))
 		return true;
 	return f->packets[dir] == 0 && (pkt->flags & PACKET_HAS_MAC) &&
 	    !mac_fits(f, pkt, dir);

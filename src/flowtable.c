@@ -196,8 +196,8 @@ flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 		copy->l7 = flow_l7_copy(f->l7);
 	copy->flags |= FLOW_CUT;
 	f->detail = NULL; /* COPY has it now */
-	f->flags &= ~(uint32_t)FLOW_DETAIL_WHOLE;
-	detail_restart(t, f, copy->detail);
+	f->flags &= ~(uint32_t)(FLOW_DETAIL_WHOLE | FLOW_FEW);
+	detail_restart(t, f, flow_details(copy));
 	flowtable_restart(f);
 	if (t->plugins.cut != NULL)
 		t->plugins.cut(t->plugins.arg, f, copy);
@@ -478,7 +478,7 @@ flowtable_details(struct flowtable *t, struct flow *f, const struct packet *pkt,
 	if (f->flags & FLOW_DETAIL_REFUSED)
 		return;
 	if (whole ? !(f->flags & FLOW_DETAIL_WHOLE)
-		  : f->detail == NULL && flow_needs_detail(f, pkt, dir))
+		  : flow_details(f) == NULL && flow_needs_detail(f, pkt, dir))
 		detail_take(t, f, whole);
 }
 
@@ -544,7 +544,7 @@ flowtable_fetch(const struct flowtable *t, uint64_t hash)
 		return; /* they are in the cache */
 	for (i = 0; i < BUCKET; i++)
 		if (bk->tag[i] == tag && (bk->used & 1U << i)) {
-			flow_fetch(&t->pool[bk->slot[i]]);
+			flow_fetch_packet(&t->pool[bk->slot[i]]);
 			return;
 		}
 }

@@ -94,13 +94,20 @@ void
 detail_take(struct flowtable *t, struct flow *f, bool whole)
 {
 	struct flow_detail *d = detail_get(t, whole);
+	unsigned i;
 
 	if (d == NULL) {
 		f->flags |= FLOW_DETAIL_REFUSED;
 		counter_inc(t->counters, COUNTER_DETAIL_FULL);
 		return;
 	}
-	if (f->detail != NULL) { /* from short to whole */
+	if (f->flags & FLOW_FEW) {
+		for (i = 0; i < 2; i++) {
+			d->loss[i].retrans = f->few.retrans[i];
+			d->loss[i].retrans_bytes = f->few.retrans_bytes[i];
+		}
+		f->flags &= ~(uint32_t)FLOW_FEW;
+	} else if (f->detail != NULL) { /* from short to whole */
 		memcpy(d, f->detail, DETAIL_SHORT);
 		d->whole = whole;
 		detail_put(t, f->detail);
@@ -138,7 +145,7 @@ detail_restart(struct flowtable *t, struct flow *f, const struct flow_detail *ol
 void
 flowtable_put(struct flowtable *t, struct flow *f)
 {
-	detail_put(t, f->detail);
+	detail_put(t, flow_details(f));
 	f->detail = NULL;
 	free(f->l7);
 	f->l7 = NULL;

@@ -27,8 +27,10 @@ pool_take(struct flowtable *t)
 		f = &t->pool[t->free_head];
 		t->free_head = f->next;
 	} else {
-		f = &t->pool[t->touched];
+		f = &t->pool[t->touched]; /* zeros yet */
 		f->index = t->touched++;
+		f->list = LIST_NONE;
+		return f;
 	}
 	index = f->index;
 	memset(f, 0, sizeof(*f));
@@ -163,7 +165,6 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
     struct counters *counters)
 {
 	struct flowtable *t = calloc(1, sizeof(*t));
-	uint32_t buckets = 16;
 	unsigned l;
 
 	if (t == NULL)
@@ -173,9 +174,7 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 		t->opt.linger_us = t->opt.idle_us;
 	t->call = *call;
 	t->counters = counters;
-	while ((uint64_t)buckets * 5 < opt->max)
-		buckets <<= 1;
-	t->mask = buckets - 1;
+	t->nbuckets = opt->max / 6 + 4;
 	t->slots = opt->max + opt->spare;
 	t->free_head = NIL;
 	t->serial = opt->serial_first;
@@ -184,7 +183,8 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 	t->max_slabs = (opt->details + DETAIL_SLAB - 1) / DETAIL_SLAB;
 	for (l = 0; l < 2; l++)
 		t->details[l].slab = calloc(t->max_slabs + 1, sizeof(void *));
-	if (posix_memalign((void **)&t->buckets, 2u << 20, buckets * sizeof(*t->buckets)) != 0)
+	if (posix_memalign((void **)&t->buckets, 2u << 20,
+		t->nbuckets * sizeof(*t->buckets)) != 0)
 		t->buckets = NULL;
 	/* pages of zeros, taken only when a record is first used */
 	t->pool = mmap(NULL, t->slots * sizeof(*t->pool), PROT_READ | PROT_WRITE,
@@ -197,8 +197,8 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 		flowtable_free(t);
 		return NULL;
 	}
-	madvise(t->buckets, buckets * sizeof(*t->buckets), MADV_HUGEPAGE);
-	memset(t->buckets, 0, buckets * sizeof(*t->buckets));
+	madvise(t->buckets, t->nbuckets * sizeof(*t->buckets), MADV_HUGEPAGE);
+	memset(t->buckets, 0, t->nbuckets * sizeof(*t->buckets));
 	return t;
 }
 

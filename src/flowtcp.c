@@ -43,12 +43,19 @@ flowtcp_few(struct flow *f, unsigned dir, uint32_t bytes)
 	f->few.retrans_bytes[dir] += (uint16_t)bytes;
 }
 
-static void
-flowtcp_late(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t end)
+/* For how long a segment that is missing may have been overtaken. */
+static uint64_t
+flowtcp_overtake_us(const struct flow *f)
 {
 	/* both sides' halves, twice: there and back */
 	uint64_t rtt = 2 * ((uint64_t)f->client_nw_us + f->server_nw_us);
-	uint64_t limit = rtt > REORDER_US ? rtt : REORDER_US;
+
+	return rtt > REORDER_US ? rtt : REORDER_US;
+}
+
+static void
+flowtcp_late(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t end)
+{
 	struct flow_detail *detail = flow_details(f);
 	struct flow_loss *l = detail != NULL ? &detail->loss[dir] : NULL;
 	const struct flow_tcp *t = &f->tcp[dir];
@@ -65,7 +72,7 @@ flowtcp_late(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t en
 		return;
 	}
 	/* from when the hole was left: a sender may go on sending while it resends */
-	if (in_hole && pkt->ts_us <= l->hole_us + limit)
+	if (in_hole && pkt->ts_us <= l->hole_us + flowtcp_overtake_us(f))
 		l->ooorder++;
 	else {
 		l->retrans++;

@@ -57,25 +57,6 @@ flow_appl_us(const struct flow *f)
 	return f->stage == FLOW_STAGE_DONE ? f->appl_us : 0;
 }
 
-uint64_t
-flow_first_us(const struct flow *f)
-{
-	uint64_t a = f->packets[0] ? f->first_us[0] : UINT64_MAX;
-	uint64_t b = f->packets[1] ? f->first_us[1] : UINT64_MAX;
-	uint64_t first = a < b ? a : b;
-
-	return first == UINT64_MAX ? 0 : first;
-}
-
-uint64_t
-flow_last_us(const struct flow *f)
-{
-	uint64_t a = f->packets[0] ? f->last_dir_us[0] : 0;
-	uint64_t b = f->packets[1] ? f->last_dir_us[1] : 0;
-
-	return a > b ? a : b;
-}
-
 /* By bytes: a compiler that sees less memory than the struct has warns of every member. */
 struct flow_l7 *
 flow_l7_new(size_t len)

@@ -274,7 +274,23 @@ const uint8_t *flow_mac_dst(const struct flow *, unsigned d);
 uint32_t flow_appl_us(const struct flow *);
 
 /* Times of the whole flow, µs. */
-uint64_t flow_first_us(const struct flow *);
-uint64_t flow_last_us(const struct flow *);
+static inline uint64_t
+flow_first_us(const struct flow *f)
+{
+	uint64_t a = f->packets[0] ? f->first_us[0] : UINT64_MAX;
+	uint64_t b = f->packets[1] ? f->first_us[1] : UINT64_MAX;
+	uint64_t first = a < b ? a : b;
+
+	return first == UINT64_MAX ? 0 : first;
+}
+
+static inline uint64_t
+flow_last_us(const struct flow *f)
+{
+	uint64_t a = f->packets[0] ? f->last_dir_us[0] : 0;
+	uint64_t b = f->packets[1] ? f->last_dir_us[1] : 0;
+
+	return a > b ? a : b;
+}
 
 #endif

@@ -176,8 +176,7 @@ table_batch(struct table *s, const uint32_t *which, unsigned n)
 		packet_of(&packet[i], which[i]);
 		dir[i] = flowtable_prepare(s->t, &packet[i], &key[i], &hash[i]);
 	}
-	for (i = 0; i < n; i++)
-		flowtable_fetch(s->t, hash[i]);
+	flowtable_fetch(s->t, hash, n);
 	for (i = 0; i < n; i++)
 		micro_keep((uintptr_t)flowtable_packet(s->t, &packet[i], &key[i], hash[i],
 		    dir[i]));

@@ -210,7 +210,7 @@ cmd_memory_usage(struct call *call)
 		reply_int(call->client, (int64_t)cloud_key_memory(call->key));
 	else if (f != NULL)
 		reply_int(call->client, (int64_t)(sizeof(f->flow) +
-			(f->flow.detail != NULL ? sizeof(f->detail) : 0) +
+			(flow_details(&f->flow) != NULL ? sizeof(f->detail) : 0) +
 			(f->flow.l7 != NULL ? sizeof(f->l7) : 0)));
 	else
 		reply_nil(call->client);

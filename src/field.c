@@ -38,6 +38,7 @@
 #define DPI	    .need = FIELD_NEED_DPI
 #define DPI_WHOLE   .need = FIELD_NEED_DPI | FIELD_NEED_DPI_WHOLE
 #define IPFIX(n)    .ipfix_len = (n)
+#define PUT(writer) .put = field_put_##writer
 
 /* The help text comes first of what may follow, so it gives .help its value. */
 #define ROW_HEAD(label_, iana_, len_, type_) \

@@ -91,6 +91,10 @@ struct record {
 
 typedef void field_get(const struct record *, struct value *);
 
+/* The value as it is on the wire, at P; returns the place after it. */
+struct template_field;
+typedef uint8_t *field_put(uint8_t *p, const struct record *, const struct template_field *);
+
 struct field {
 	const char *label; /* nProbe's name */
 	const char *iana;  /* IANA's name or another alias, NULL: none */
@@ -107,6 +111,7 @@ struct field {
 			      IPV6_SRC_ADDR), NULL: none */
 	const char *reverse; /* OUT_ fields: label of the field this is the reverse of */
 	field_get *get;	   /* NULL: known, but no packet probe can fill it (HELP says why) */
+	field_put *put;	   /* the same for encoders, at once; NULL: by GET */
 	const char *help;
 	const struct mc_plugin *plugin; /* whose it is, NULL: the probe's */
 	const struct mc_field *row;	/* of the plugin */

@@ -5,12 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct flow_loss no_loss;
-
-const struct flow_loss *
+struct flow_loss
 flow_loss(const struct flow *f, unsigned d)
 {
-	return f->detail != NULL ? &f->detail->loss[d] : &no_loss;
+	const struct flow_detail *detail = flow_details(f);
+	struct flow_loss few = {0};
+
+	if (detail != NULL)
+		return detail->loss[d];
+	if (f->flags & FLOW_FEW) {
+		few.retrans = f->few.retrans[d];
+		few.retrans_bytes = f->few.retrans_bytes[d];
+	}
+	return few;
 }
 
 /* As the packets of side D had it: their source, or their DESTINATION. NULL: unknown. */
@@ -19,11 +26,12 @@ mac_seen(const struct flow *f, unsigned d, bool destination)
 {
 	static const uint8_t none[6];
 	const uint8_t *mac = f->mac[destination ? !d : d];
+	const struct flow_detail *detail = flow_details(f);
 
 	if (!(f->flags & (uint32_t)FLOW_MAC_KNOWN << d))
 		return NULL;
-	if (f->detail != NULL && f->detail->odd_mac)
-		mac = f->detail->mac[d][destination];
+	if (detail != NULL && detail->odd_mac)
+		mac = detail->mac[d][destination];
 	return memcmp(mac, none, sizeof(none)) != 0 ? mac : NULL;
 }
 
@@ -47,25 +55,6 @@ uint32_t
 flow_appl_us(const struct flow *f)
 {
 	return f->stage == FLOW_STAGE_DONE ? f->appl_us : 0;
-}
-
-uint64_t
-flow_first_us(const struct flow *f)
-{
-	uint64_t a = f->packets[0] ? f->first_us[0] : UINT64_MAX;
-	uint64_t b = f->packets[1] ? f->first_us[1] : UINT64_MAX;
-	uint64_t first = a < b ? a : b;
-
-	return first == UINT64_MAX ? 0 : first;
-}
-
-uint64_t
-flow_last_us(const struct flow *f)
-{
-	uint64_t a = f->packets[0] ? f->last_dir_us[0] : 0;
-	uint64_t b = f->packets[1] ? f->last_dir_us[1] : 0;
-
-	return a > b ? a : b;
 }
 
 /* By bytes: a compiler that sees less memory than the struct has warns of every member. */

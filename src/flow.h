@@ -46,6 +46,7 @@ enum flow_flag {
 	FLOW_DETAIL_REFUSED = 1 << 16, /* there were none left */
 	FLOW_DETAIL_WHOLE = 1 << 19,   /* there are, and they are: no need to look there */
 	FLOW_MAC_KNOWN = 1 << 17, /* [0], and << 1 [1]: packets of that side had MACs */
+	FLOW_FEW = 1 << 20, /* segments sent again are counted in FEW: no details */
 };
 
 /* How far the latency measurement is. */
@@ -111,8 +112,8 @@ struct flow_iat {
 };
 
 /*
- * Taken on demand: segments are out of order or sent again, or both sides know each other
- * by other MACs. WHOLE: the template asks for statistics, or a packet had labels or a
+ * Taken on demand: segments are missing, or more are sent again than struct flow_few can
+ * count, or both sides know each other by other MACs. WHOLE: the template asks for statistics, or a packet had labels or a
  * tunnel; else there is no memory behind WHOLE.
  */
 struct flow_detail {
@@ -134,48 +135,58 @@ struct flow_detail {
 	uint64_t bps_min[2], bps_max[2]; /* octets in the slowest, fastest whole second */
 };
 
+/* What both sides sent again, before there are details: until it is more than fits. */
+struct flow_few {
+	uint16_t retrans[2], retrans_bytes[2];
+};
+
+/* Up to INDEX every packet; up to L7 TCP and the first packets; the rest seldom. */
 struct flow {
 	struct flowkey key; /* 44 bytes */
 	uint32_t flags;	    /* enum flow_flag */
-	union {
-		struct {
-			uint32_t prev, next; /* flowtable's links, by slot */
-		};
-		uint64_t ended_us; /* clock when it ended: once it has left the table */
-	};
 	uint64_t packets[2], octets[2]; /* octets: IP total length, or L2 with --account-l2 */
-	uint64_t first_us[2], last_dir_us[2]; /* 0: no packet in that direction */
+	uint64_t last_dir_us[2]; /* 0: no packet in that direction, as FIRST_US */
+	uint16_t len_min[2], len_max[2]; /* IP octets; 65535 at most */
+	uint8_t ttl_min[2], ttl_max[2];
+	uint8_t tcp_state[2]; /* enum flow_tcp_state */
+	uint16_t tick;	   /* flowtable's: where it stands in its wheel */
 	uint32_t ahead; /* flowtable's: ticks from the latest time to the clock at that packet */
+	uint8_t end : 3;   /* enum flow_end */
+	uint8_t list : 2;  /* flowtable's: which list the flow is in */
+	uint8_t stage : 3; /* enum flow_stage */
+	uint8_t dpi_packets; /* payload packets nDPI saw */
+	uint8_t tos[2]; /* of the first packet each way */
 	uint32_t index;	    /* slot in the pool: names the flow across threads */
+	uint32_t serial;   /* counts flows from the start: the same in every run of a file;
+			      with INDEX tells two flows of one slot apart */
+	union {
+		uint64_t mark_us; /* time of the packet STAGE waits for an answer to */
+		uint32_t appl_us; /* client's last request octet to server's first answer,
+				     if FLOW_STAGE_DONE */
+	};
 	union {
 		struct flow_tcp tcp[2];
 		struct { /* of the first packet each way, if it is not TCP */
 			uint8_t icmp_type[2], icmp_code[2];
 		};
 	};
-	uint16_t len_min[2], len_max[2]; /* IP octets; 65535 at most */
-	uint8_t ttl_min[2], ttl_max[2];
-	uint8_t tos[2]; /* of the first packet each way */
-	uint8_t tcp_state[2]; /* enum flow_tcp_state */
-	uint8_t mac[2][6]; /* of each endpoint, as its packets, or those to it, have it */
+	union {
+		struct flow_detail *detail; /* owned, NULL: none; see flow_details() */
+		struct flow_few few; /* if FLOW_FEW */
+	};
+	uint64_t first_us[2];
+	struct flow_l7 *l7;	    /* owned, NULL: not classified */
+	union {
+		struct {
+			uint32_t prev, next; /* flowtable's links, by slot */
+		};
+		uint64_t ended_us; /* clock when it ended: once it has left the table */
+	};
 	uint16_t vlan_inner;
 	uint16_t port; /* capture source the first packet came from */
-	uint16_t tick;	   /* flowtable's: where it stands in its wheel */
-	uint8_t dpi_packets; /* payload packets nDPI saw */
-	uint8_t end : 3;   /* enum flow_end */
-	uint8_t list : 2;  /* flowtable's: which list the flow is in */
-	uint8_t stage : 3; /* enum flow_stage */
-	uint32_t serial;   /* counts flows from the start: the same in every run of a file;
-			      with INDEX tells two flows of one slot apart */
 	uint32_t client_nw_us, server_nw_us; /* half round trips, from the handshake; 0: not
-						measured, as for the next */
-	union {
-		uint64_t mark_us; /* time of the packet STAGE waits for an answer to */
-		uint32_t appl_us; /* client's last request octet to server's first answer,
-				     if FLOW_STAGE_DONE */
-	};
-	struct flow_detail *detail; /* owned, NULL: none */
-	struct flow_l7 *l7;	    /* owned, NULL: not classified */
+						measured, as for APPL_US */
+	uint8_t mac[2][6]; /* of each endpoint, as its packets, or those to it, have it */
 };
 
 _Static_assert(sizeof(struct flow) == 232, "a million flows in 256 MB");
@@ -219,11 +230,32 @@ flow_fetch(const struct flow *f)
 	__builtin_prefetch(p + sizeof(*f) - 1, 1);
 }
 
+/* A packet of F will come. */
+static inline void
+flow_fetch_packet(const struct flow *f)
+{
+	const char *p = (const char *)f;
+
+	__builtin_prefetch(p, 1);
+	__builtin_prefetch(p + 64, 1);
+	__builtin_prefetch(p + 128, 1);
+	__builtin_prefetch(p + offsetof(struct flow, first_us) - 1, 1);
+}
+
+/* Its details, NULL: none. */
+static inline struct flow_detail *
+flow_details(const struct flow *f)
+{
+	return f->flags & FLOW_FEW ? NULL : f->detail;
+}
+
 /* Its details if they are whole, NULL: none. */
 static inline struct flow_detail *
 flow_whole(const struct flow *f)
 {
-	return f->detail != NULL && f->detail->whole ? f->detail : NULL;
+	struct flow_detail *d = flow_details(f);
+
+	return d != NULL && d->whole ? d : NULL;
 }
 
 /* What there is of one. */
@@ -234,7 +266,7 @@ flow_detail_size(const struct flow_detail *d)
 }
 
 /* What side D lost; zeros: nothing that is known of. */
-const struct flow_loss *flow_loss(const struct flow *, unsigned d);
+struct flow_loss flow_loss(const struct flow *, unsigned d);
 /* The MACs of D's packets, or what those of the other side say of them; NULL: unknown. */
 const uint8_t *flow_mac_src(const struct flow *, unsigned d);
 const uint8_t *flow_mac_dst(const struct flow *, unsigned d);
@@ -242,7 +274,23 @@ const uint8_t *flow_mac_dst(const struct flow *, unsigned d);
 uint32_t flow_appl_us(const struct flow *);
 
 /* Times of the whole flow, µs. */
-uint64_t flow_first_us(const struct flow *);
-uint64_t flow_last_us(const struct flow *);
+static inline uint64_t
+flow_first_us(const struct flow *f)
+{
+	uint64_t a = f->packets[0] ? f->first_us[0] : UINT64_MAX;
+	uint64_t b = f->packets[1] ? f->first_us[1] : UINT64_MAX;
+	uint64_t first = a < b ? a : b;
+
+	return first == UINT64_MAX ? 0 : first;
+}
+
+static inline uint64_t
+flow_last_us(const struct flow *f)
+{
+	uint64_t a = f->packets[0] ? f->last_dir_us[0] : 0;
+	uint64_t b = f->packets[1] ? f->last_dir_us[1] : 0;
+
+	return a > b ? a : b;
+}
 
 #endif

@@ -22,21 +22,17 @@ static const uint16_t service_port[] = {1080, 1194, 1433, 1434, 1521, 1645, 1646
 static bool
 port_is_service(uint16_t port)
 {
-	size_t lo = 0, hi = sizeof(service_port) / sizeof(service_port[0]);
+	const size_t n = sizeof(service_port) / sizeof(service_port[0]);
+	size_t at = 0, step, to;
 
 	if (port < 1024)
 		return port != 0;
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (service_port[mid] == port)
-			return true;
-		if (service_port[mid] < port)
-			lo = mid + 1;
-		else
-			hi = mid;
+	/* no branch hangs on the port: nothing to guess */
+	for (step = 64; step > 0; step /= 2) {
+		to = at + step < n ? at + step : at;
+		at = service_port[to] <= port ? to : at;
 	}
-	return false;
+	return service_port[at] == port;
 }
 
 /* To a group or to everybody: such an address answers nobody, and asks nothing. */
@@ -177,7 +173,7 @@ mac_fits(const struct flow *f, const struct packet *pkt, unsigned dir)
 static void
 flow_mac(struct flow *f, const struct packet *pkt, unsigned dir)
 {
-	struct flow_detail *d = f->detail;
+	struct flow_detail *d = flow_details(f);
 
 	if (mac_fits(f, pkt, dir) && (d == NULL || !d->odd_mac)) {
 		memcpy(f->mac[dir], pkt->mac_src, 6);
@@ -197,7 +193,7 @@ flow_mac(struct flow *f, const struct packet *pkt, unsigned dir)
 bool
 flow_needs_detail(const struct flow *f, const struct packet *pkt, unsigned dir)
 {
-	if (f->key.proto == 6 && flowtcp_is_odd(f, pkt, dir))
+	if (f->key.proto == 6 && flowtcp_needs_detail(f, pkt, dir))
 		return true;
 	return f->packets[dir] == 0 && (pkt->flags & PACKET_HAS_MAC) &&
 	    !mac_fits(f, pkt, dir);

@@ -2,6 +2,7 @@
 /* flowkey.c -- canonical keys and their seeded hash. About 10 ns together. */
 #include "flowkey.h"
 
+#include <endian.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -11,23 +12,56 @@
 
 _Static_assert(sizeof(struct flowkey) == 44, "the key is hashed as bytes: no padding");
 
+/* Is the source the higher endpoint, by address as memcmp() has it, then by port? */
+static inline bool
+is_swapped(const uint8_t *src, const uint8_t *dst, unsigned sport, unsigned dport)
+{
+	uint64_t a, b;
+
+	memcpy(&a, src, 8);
+	memcpy(&b, dst, 8);
+	if (a == b) {
+		memcpy(&a, src + 8, 8);
+		memcpy(&b, dst + 8, 8);
+	}
+	if (a == b)
+		return sport > dport;
+	return be64toh(a) > be64toh(b);
+}
+
+/* With all of FLOWKEY_DEFAULT. */
+static inline unsigned
+make_default(struct flowkey *key, const struct packet *pkt)
+{
+	unsigned dir = is_swapped(pkt->src, pkt->dst, pkt->sport, pkt->dport);
+
+	memcpy(key->addr[dir], pkt->src, sizeof(pkt->src));
+	memcpy(key->addr[!dir], pkt->dst, sizeof(pkt->dst));
+	key->port[dir] = pkt->sport;
+	key->port[!dir] = pkt->dport;
+	key->vlan = pkt->vlan;
+	key->proto = pkt->proto;
+	key->ip_version = pkt->ip_version;
+	key->sub = pkt->sub;
+	return dir;
+}
+
 unsigned
 flowkey_make(struct flowkey *key, const struct packet *pkt, unsigned parts)
 {
 	bool ip = parts & FLOWKEY_IP, port = parts & FLOWKEY_PORT;
-	int cmp = ip ? memcmp(pkt->src, pkt->dst, sizeof(pkt->src)) : 0;
-	unsigned dir;
+	unsigned dir, sport = port ? pkt->sport : 0, dport = port ? pkt->dport : 0;
 
-	if (cmp == 0 && port)
-		cmp = (int)pkt->sport - (int)pkt->dport;
-	dir = cmp > 0;
+	if (parts == FLOWKEY_DEFAULT)
+		return make_default(key, pkt);
+	dir = ip ? is_swapped(pkt->src, pkt->dst, sport, dport) : sport > dport;
 	if (ip) {
 		memcpy(key->addr[dir], pkt->src, sizeof(pkt->src));
 		memcpy(key->addr[!dir], pkt->dst, sizeof(pkt->dst));
 	} else
 		memset(key->addr, 0, sizeof(key->addr));
-	key->port[dir] = port ? pkt->sport : 0;
-	key->port[!dir] = port ? pkt->dport : 0;
+	key->port[dir] = (uint16_t)sport;
+	key->port[!dir] = (uint16_t)dport;
 	key->vlan = parts & FLOWKEY_VLAN ? pkt->vlan : 0;
 	key->proto = parts & FLOWKEY_PROTO ? pkt->proto : 0;
 	key->ip_version = pkt->ip_version;

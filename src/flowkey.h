@@ -7,7 +7,9 @@
 #ifndef MCPROBE_FLOWKEY_H
 #define MCPROBE_FLOWKEY_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct packet;
 
@@ -33,6 +35,26 @@ enum flowkey_part {
 
 /* Make KEY of PKT; returns the packet's direction: 0 from endpoint 0 to 1, else 1. */
 unsigned flowkey_make(struct flowkey *key, const struct packet *pkt, unsigned parts);
+
+/* What differs in the eight bytes from AT. */
+static inline uint64_t
+flowkey_differs(const struct flowkey *a, const struct flowkey *b, unsigned at)
+{
+	uint64_t x, y;
+
+	memcpy(&x, (const char *)a + at, sizeof(x));
+	memcpy(&y, (const char *)b + at, sizeof(y));
+	return x ^ y;
+}
+
+/* memcmp() == 0, without a call or a branch. */
+static inline bool
+flowkey_equal(const struct flowkey *a, const struct flowkey *b)
+{
+	return (flowkey_differs(a, b, 0) | flowkey_differs(a, b, 8) |
+	    flowkey_differs(a, b, 16) | flowkey_differs(a, b, 24) |
+	    flowkey_differs(a, b, 32) | flowkey_differs(a, b, sizeof(*a) - 8)) == 0;
+}
 
 uint64_t flowkey_hash(const struct flowkey *, uint64_t seed);
 

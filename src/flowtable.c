@@ -2,10 +2,9 @@
 /*
  * flowtable.c -- a pool of records, a hash over them, and lists in order of time.
  *
- *	hash	buckets of one cache line: 7 tags (upper half of the hash) with the slots
+ *	hash	buckets of one cache line: 10 tags (upper bits of the hash) with the slots
  *		they stand for, and how many flows that belong here had to go further
- *		(0: a miss ends here). At most 5/7 full on average: a look-up costs one
- *		line, and the record's first line when a tag matches.
+ *		(0: a miss ends here); flowtable_hash.h.
  *	wheels	of ticks, one for each of NEW (TCP SYN without an answer), IDLE (the
  *		rest) and CLOSING (FIN both ways or RST). A flow is in the tick in which
  *		it would time out had it done nothing more; a packet does not move it.
@@ -16,91 +15,13 @@
  *	pool	max + spare records, untouched memory until first used; details in slabs.
  *		Links are slot numbers, half the size of pointers.
  */
-#include "flowtable_int.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include "flowaccount.h"
+#include "flowtable_hash.h"
 #include "flowtcp.h"
 
 #define FETCH_MIN 16384 /* flows alive from which on records are fetched ahead */
-
-/*
- * Hash
- */
-static inline uint64_t
-key_hash(const struct flowtable *t, const struct flowkey *key)
-{
-	uint64_t hash = flowkey_hash(key, t->opt.seed);
-
-	return t->opt.fold == 0 ? hash : hash % t->opt.fold;
-}
-
-static inline uint32_t
-hash_tag(uint64_t hash)
-{
-	return (uint32_t)(hash >> 32);
-}
-
-static struct flow *
-hash_find(const struct flowtable *t, const struct flowkey *key, uint64_t hash)
-{
-	uint32_t b = (uint32_t)hash & t->mask, tag = hash_tag(hash);
-
-	for (;;) {
-		const struct bucket *bk = &t->buckets[b];
-		unsigned i;
-
-		for (i = 0; i < BUCKET; i++)
-			if (bk->tag[i] == tag && (bk->used & 1U << i)) {
-				struct flow *f = &t->pool[bk->slot[i]];
-
-				if (memcmp(&f->key, key, sizeof(*key)) == 0)
-					return f;
-			}
-		if (bk->passed == 0)
-			return NULL;
-		b = (b + 1) & t->mask;
-	}
-}
-
-static void
-hash_insert(struct flowtable *t, const struct flow *f, uint64_t hash)
-{
-	uint32_t b = (uint32_t)hash & t->mask;
-	struct bucket *bk;
-	unsigned i;
-
-	while ((bk = &t->buckets[b])->used == (1U << BUCKET) - 1) {
-		bk->passed++;
-		b = (b + 1) & t->mask;
-	}
-	i = (unsigned)__builtin_ctz(~(unsigned)bk->used);
-	bk->used |= (uint8_t)(1U << i);
-	bk->tag[i] = hash_tag(hash);
-	bk->slot[i] = f->index;
-}
-
-static void
-hash_remove(struct flowtable *t, const struct flow *f)
-{
-	uint32_t b = (uint32_t)key_hash(t, &f->key) & t->mask;
-
-	for (;;) {
-		struct bucket *bk = &t->buckets[b];
-		unsigned i;
-
-		for (i = 0; i < BUCKET; i++)
-			if ((bk->used & 1U << i) && bk->slot[i] == f->index) {
-				bk->used &= (uint8_t)~(1U << i);
-				return;
-			}
-		if (bk->passed-- == 0)
-			abort(); /* a flow alive is always in the hash */
-		b = (b + 1) & t->mask;
-	}
-}
 
 /*
  * Ends
@@ -140,7 +61,8 @@ flowtable_end(struct flowtable *t, struct flow *f, enum flow_end reason)
 {
 	wheel_remove(t, f);
 	f->list = LIST_NONE;
-	hash_remove(t, f);
+	if (!t->flushing)
+		hash_remove(t, f);
 	t->alive--;
 	if (t->plugins.close != NULL)
 		t->plugins.close(t->plugins.arg, f);
@@ -196,8 +118,8 @@ flowtable_report(struct flowtable *t, struct flow *f, enum flow_end reason)
 		copy->l7 = flow_l7_copy(f->l7);
 	copy->flags |= FLOW_CUT;
 	f->detail = NULL; /* COPY has it now */
-	f->flags &= ~(uint32_t)FLOW_DETAIL_WHOLE;
-	detail_restart(t, f, copy->detail);
+	f->flags &= ~(uint32_t)(FLOW_DETAIL_WHOLE | FLOW_FEW);
+	detail_restart(t, f, flow_details(copy));
 	flowtable_restart(f);
 	if (t->plugins.cut != NULL)
 		t->plugins.cut(t->plugins.arg, f, copy);
@@ -338,8 +260,9 @@ flowtable_sweep(struct flowtable *t)
 	t->passed = false;
 }
 
-void
-flowtable_expire(struct flowtable *t, uint64_t now_us)
+/* As flowtable_expire(). */
+static inline void
+flowtable_clock_to(struct flowtable *t, uint64_t now_us)
 {
 	if (now_us > t->clock_us)
 		t->clock_us = now_us;
@@ -348,6 +271,12 @@ flowtable_expire(struct flowtable *t, uint64_t now_us)
 	else if (!t->passed)
 		return;
 	flowtable_sweep(t);
+}
+
+void
+flowtable_expire(struct flowtable *t, uint64_t now_us)
+{
+	flowtable_clock_to(t, now_us);
 }
 
 /*
@@ -395,9 +324,12 @@ flowtable_flush(struct flowtable *t, enum flow_end reason)
 	uint64_t tick;
 	unsigned l;
 
+	t->flushing = true;
 	for (l = LIST_NEW; l <= LIST_CLOSING; l++)
 		while ((f = wheel_first(t, l, &tick)) != NULL)
 			flowtable_end(t, f, reason);
+	t->flushing = false;
+	memset(t->buckets, 0, t->nbuckets * sizeof(*t->buckets));
 }
 
 /*
@@ -448,20 +380,37 @@ flowtable_over(const struct flowtable *t, const struct flow *f, const struct pac
 	return over;
 }
 
-/* F was used: note when, and what it is by now. FIRST: of a record. */
+/* Must F be looked at earlier than it was known to? A packet that comes late may say that
+ * its flow began before. */
+static inline bool
+flowtable_is_early(const struct flowtable *t, const struct flow *f)
+{
+	uint64_t ahead = (f->tick - t->tick) & (WHEEL_TICKS - 1);
+
+	return wheel_place(t, flowtable_look_due(t, f)) < t->tick + ahead;
+}
+
+/*
+ * F was used: note when, and what it is by now. ORDERED: the packet was as late as the
+ * clock. FIRST: of a record.
+ */
 static inline void
-flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir, bool first)
+flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir, bool ordered, bool first)
 {
 	enum list l = f->list;
 
-	flow_use(t, f);
+	if (ordered)
+		f->ahead = 0;
+	else
+		flow_use(t, f);
 	if (f->flags & FLOW_CLOSING)
 		l = LIST_CLOSING;
 	else if (l == LIST_NEW &&
 	    (f->packets[!dir] > 0 || (f->tcp[dir].flags & TCP_ACK)))
 		l = LIST_IDLE;
 	/* a short active timeout begins only now */
-	if (l == f->list && !(first && t->opt.active_us < t->opt.idle_us))
+	if (l == f->list && !(first && t->opt.active_us < t->opt.idle_us) &&
+	    (ordered || !flowtable_is_early(t, f)))
 		return;
 	wheel_remove(t, f);
 	f->list = l;
@@ -478,8 +427,36 @@ flowtable_details(struct flowtable *t, struct flow *f, const struct packet *pkt,
 	if (f->flags & FLOW_DETAIL_REFUSED)
 		return;
 	if (whole ? !(f->flags & FLOW_DETAIL_WHOLE)
-		  : f->detail == NULL && flow_needs_detail(f, pkt, dir))
+		  : flow_details(f) == NULL && flow_needs_detail(f, pkt, dir))
 		detail_take(t, f, whole);
+}
+
+/*
+ * Has F nothing to fear of the clock? As long as the tick where it stands has not come, no
+ * timeout has; where one may have begun earlier, flowtable_touch() has moved it.
+ */
+static inline bool
+flowtable_is_young(const struct flowtable *t, const struct flow *f)
+{
+	return f->tick != (uint16_t)(t->tick & (WHEEL_TICKS - 1)) && !t->passed &&
+	    !(f->flags & FLOW_CLOSING);
+}
+
+/* What PKT and the clock end of F; F, or NULL: a new one takes its place. */
+static struct flow *
+flowtable_check(struct flowtable *t, struct flow *f, const struct packet *pkt, unsigned dir)
+{
+	enum flow_end over = flowtable_over(t, f, pkt, dir);
+
+	if (over == FLOW_END_NONE && !flowtable_aged(t, f))
+		return f;
+	/* the wheel may be late by a tick */
+	if (over == FLOW_END_NONE && f->list != LIST_CLOSING) {
+		flowtable_report(t, f, FLOW_END_ACTIVE);
+		return f;
+	}
+	flowtable_end(t, f, over == FLOW_END_NONE ? FLOW_END_DETECTED : over);
+	return NULL;
 }
 
 struct flow *
@@ -487,29 +464,19 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
     const struct flowkey *key, uint64_t hash, unsigned dir)
 {
 	uint32_t octets = t->opt.account_l2 ? pkt->wirelen : pkt->octets;
-	bool tcp = key->proto == 6, first;
 	struct flow *f;
-	enum flow_end over;
+	bool first;
 
-	flowtable_expire(t, pkt->ts_us);
+	flowtable_clock_to(t, pkt->ts_us);
 	f = hash_find(t, key, hash);
-	if (f != NULL && (over = flowtable_over(t, f, pkt, dir)) != FLOW_END_NONE) {
-		flowtable_end(t, f, over);
-		f = NULL;
-	}
-	if (f != NULL && flowtable_aged(t, f)) {
-		/* the wheel may be late by a tick */
-		if (f->list == LIST_CLOSING) {
-			flowtable_end(t, f, FLOW_END_DETECTED);
-			f = NULL;
-		} else
-			flowtable_report(t, f, FLOW_END_ACTIVE);
-	}
+	if (f != NULL && !flowtable_is_young(t, f))
+		f = flowtable_check(t, f, pkt, dir);
 	if (f == NULL) {
 		f = flowtable_make(t, pkt, key, hash, dir);
 		if (f == NULL)
 			return NULL;
-	} else if (tcp && (pkt->tcp_flags & TCP_SYN) && !(f->flags & FLOW_RESTARTED))
+	} else if ((pkt->tcp_flags & TCP_SYN) && key->proto == 6 &&
+	    !(f->flags & FLOW_RESTARTED))
 		flow_choose_client(f, pkt, dir, t->opt.no_swap);
 	if (t->plugins.packet != NULL && !(f->flags & FLOW_PLUGIN_DONE))
 		t->plugins.packet(t->plugins.arg, f, pkt, dir);
@@ -518,7 +485,7 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 	flow_account(f, pkt, dir, octets);
 	counter_inc(t->counters, COUNTER_FLOW_PACKETS);
 	counter_add(t->counters, COUNTER_FLOW_BYTES, octets);
-	flowtable_touch(t, f, dir, first);
+	flowtable_touch(t, f, dir, pkt->ts_us == t->clock_us, first);
 	return f;
 }
 
@@ -529,28 +496,29 @@ flowtable_prepare(const struct flowtable *t, const struct packet *pkt,
 	unsigned dir = flowkey_make(key, pkt, t->opt.parts);
 
 	*hash = key_hash(t, key);
-	__builtin_prefetch(&t->buckets[(uint32_t)*hash & t->mask], 1);
 	return dir;
 }
 
 void
-flowtable_fetch(const struct flowtable *t, uint64_t hash)
+flowtable_fetch(const struct flowtable *t, const uint64_t *hash, unsigned n)
 {
-	const struct bucket *bk = &t->buckets[(uint32_t)hash & t->mask];
-	uint32_t tag = hash_tag(hash);
+	const struct flow *f;
 	unsigned i;
 
 	if (t->alive < FETCH_MIN)
 		return; /* they are in the cache */
-	for (i = 0; i < BUCKET; i++)
-		if (bk->tag[i] == tag && (bk->used & 1U << i)) {
-			flow_fetch(&t->pool[bk->slot[i]]);
-			return;
-		}
+	/* nothing in between, so that the misses, of pages too, overlap */
+	for (i = 0; i < n; i++)
+		__builtin_prefetch(&t->buckets[hash_home(t, hash[i])], 1);
+	for (i = 0; i < n; i++)
+		if ((f = hash_guess(t, hash[i])) != NULL)
+			flow_fetch_packet(f);
 }
 
 struct flow *
 flowtable_find(const struct flowtable *t, const struct flowkey *key)
 {
-	return hash_find(t, key, key_hash(t, key));
+	struct flow *f = hash_find(t, key, key_hash(t, key));
+
+	return f != NULL && f->list != LIST_NONE ? f : NULL; /* while all are flushed */
 }

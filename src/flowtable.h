@@ -68,15 +68,13 @@ void	 flowtable_set_plugins(struct flowtable *, const struct flowtable_plugins *
 /* Frees everything, the flows that are still away excepted: get them back first. */
 void	 flowtable_free(struct flowtable *);
 
-/* Key and hash of PKT, and the cache lines they will need. Returns the direction. */
+/* Key and hash of PKT. Returns the direction. */
 unsigned flowtable_prepare(const struct flowtable *, const struct packet *,
 	     struct flowkey *, uint64_t *hash);
 
-/*
- * Then, when its bucket has come: fetch the record of the flow that has HASH, if any, so
- * that the misses of a batch overlap.
- */
-void	 flowtable_fetch(const struct flowtable *, uint64_t hash);
+/* Then, for a batch of N: fetch what the flows that have these hashes need, so that the
+ * misses overlap. */
+void	 flowtable_fetch(const struct flowtable *, const uint64_t *hash, unsigned n);
 
 /*
  * Account PKT, prepared as KEY, HASH and DIR, to its flow, found or made; ends flows that

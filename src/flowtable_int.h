@@ -12,7 +12,7 @@
 #include "flowtable.h"
 
 #define NIL	    UINT32_MAX
-#define BUCKET	    7
+#define BUCKET	    10
 #define DETAIL_SHORT ((offsetof(struct flow_detail, tunnel) + 7) & ~(size_t)7)
 
 enum list {
@@ -24,9 +24,8 @@ enum list {
 };
 
 struct bucket {
+	uint16_t tag[BUCKET]; /* 0: the entry is free */
 	uint16_t passed; /* flows of earlier buckets kept further on, this one's too */
-	uint8_t used;	 /* bit per entry */
-	uint32_t tag[BUCKET];
 	uint32_t slot[BUCKET];
 } __attribute__((aligned(64)));
 
@@ -53,7 +52,8 @@ struct flowtable {
 	struct flowtable_plugins plugins; /* NULLs: none */
 	struct counters *counters; /* borrowed */
 	struct bucket *buckets;
-	uint32_t mask; /* buckets - 1 */
+	uint32_t nbuckets;
+	bool flushing; /* every flow ends: none needs to leave its bucket */
 	struct flow *pool;
 	uint32_t slots, touched; /* records in the pool; the first TOUCHED were used */
 	uint32_t free_head;

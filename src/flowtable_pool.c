@@ -27,8 +27,10 @@ pool_take(struct flowtable *t)
 		f = &t->pool[t->free_head];
 		t->free_head = f->next;
 	} else {
-		f = &t->pool[t->touched];
+		f = &t->pool[t->touched]; /* zeros yet */
 		f->index = t->touched++;
+		f->list = LIST_NONE;
+		return f;
 	}
 	index = f->index;
 	memset(f, 0, sizeof(*f));
@@ -94,13 +96,20 @@ void
 detail_take(struct flowtable *t, struct flow *f, bool whole)
 {
 	struct flow_detail *d = detail_get(t, whole);
+	unsigned i;
 
 	if (d == NULL) {
 		f->flags |= FLOW_DETAIL_REFUSED;
 		counter_inc(t->counters, COUNTER_DETAIL_FULL);
 		return;
 	}
-	if (f->detail != NULL) { /* from short to whole */
+	if (f->flags & FLOW_FEW) {
+		for (i = 0; i < 2; i++) {
+			d->loss[i].retrans = f->few.retrans[i];
+			d->loss[i].retrans_bytes = f->few.retrans_bytes[i];
+		}
+		f->flags &= ~(uint32_t)FLOW_FEW;
+	} else if (f->detail != NULL) { /* from short to whole */
 		memcpy(d, f->detail, DETAIL_SHORT);
 		d->whole = whole;
 		detail_put(t, f->detail);
@@ -138,7 +147,7 @@ detail_restart(struct flowtable *t, struct flow *f, const struct flow_detail *ol
 void
 flowtable_put(struct flowtable *t, struct flow *f)
 {
-	detail_put(t, f->detail);
+	detail_put(t, flow_details(f));
 	f->detail = NULL;
 	free(f->l7);
 	f->l7 = NULL;
@@ -156,7 +165,6 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
     struct counters *counters)
 {
 	struct flowtable *t = calloc(1, sizeof(*t));
-	uint32_t buckets = 16;
 	unsigned l;
 
 	if (t == NULL)
@@ -166,9 +174,7 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 		t->opt.linger_us = t->opt.idle_us;
 	t->call = *call;
 	t->counters = counters;
-	while ((uint64_t)buckets * 5 < opt->max)
-		buckets <<= 1;
-	t->mask = buckets - 1;
+	t->nbuckets = opt->max / 6 + 4;
 	t->slots = opt->max + opt->spare;
 	t->free_head = NIL;
 	t->serial = opt->serial_first;
@@ -177,7 +183,8 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 	t->max_slabs = (opt->details + DETAIL_SLAB - 1) / DETAIL_SLAB;
 	for (l = 0; l < 2; l++)
 		t->details[l].slab = calloc(t->max_slabs + 1, sizeof(void *));
-	if (posix_memalign((void **)&t->buckets, 2u << 20, buckets * sizeof(*t->buckets)) != 0)
+	if (posix_memalign((void **)&t->buckets, 2u << 20,
+		t->nbuckets * sizeof(*t->buckets)) != 0)
 		t->buckets = NULL;
 	/* pages of zeros, taken only when a record is first used */
 	t->pool = mmap(NULL, t->slots * sizeof(*t->pool), PROT_READ | PROT_WRITE,
@@ -190,8 +197,8 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 		flowtable_free(t);
 		return NULL;
 	}
-	madvise(t->buckets, buckets * sizeof(*t->buckets), MADV_HUGEPAGE);
-	memset(t->buckets, 0, buckets * sizeof(*t->buckets));
+	madvise(t->buckets, t->nbuckets * sizeof(*t->buckets), MADV_HUGEPAGE);
+	memset(t->buckets, 0, t->nbuckets * sizeof(*t->buckets));
 	return t;
 }
 

@@ -22,29 +22,61 @@ seq_before(uint32_t a, uint32_t b)
 	return (int32_t)(a - b) < 0;
 }
 
+/* Are there more of them than fit? */
+static inline bool
+flowtcp_is_many(const struct flow *f, unsigned dir, uint32_t bytes)
+{
+	return (f->flags & FLOW_FEW) && (f->few.retrans[dir] == UINT16_MAX ||
+	    bytes > (uint32_t)UINT16_MAX - f->few.retrans_bytes[dir]);
+}
+
+/* A segment with BYTES that were sent before, and F has no details. */
 static void
-flowtcp_late(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t end)
+flowtcp_few(struct flow *f, unsigned dir, uint32_t bytes)
+{
+	if (flowtcp_is_many(f, dir, bytes) || bytes > UINT16_MAX)
+		return; /* there was no memory for it: counted */
+	if (!(f->flags & FLOW_FEW))
+		f->few = (struct flow_few){0};
+	f->flags |= FLOW_FEW;
+	f->few.retrans[dir]++;
+	f->few.retrans_bytes[dir] += (uint16_t)bytes;
+}
+
+/* For how long a segment that is missing may have been overtaken. */
+static uint64_t
+flowtcp_overtake_us(const struct flow *f)
 {
 	/* both sides' halves, twice: there and back */
 	uint64_t rtt = 2 * ((uint64_t)f->client_nw_us + f->server_nw_us);
-	uint64_t limit = rtt > REORDER_US ? rtt : REORDER_US;
-	struct flow_loss *l = f->detail != NULL ? &f->detail->loss[dir] : NULL;
+
+	return rtt > REORDER_US ? rtt : REORDER_US;
+}
+
+static void
+flowtcp_late(struct flow *f, const struct packet *pkt, unsigned dir, uint32_t end)
+{
+	struct flow_detail *detail = flow_details(f);
+	struct flow_loss *l = detail != NULL ? &detail->loss[dir] : NULL;
 	const struct flow_tcp *t = &f->tcp[dir];
 	bool in_hole = l != NULL && l->holed && !seq_before(pkt->seq, l->hole[0]) &&
 	    seq_before(pkt->seq, l->hole[1]);
 	uint32_t known = t->next_seq - pkt->seq;
+	uint32_t bytes = pkt->payload_wire < known ? pkt->payload_wire : known;
 
 	if (pkt->payload_wire <= 1 && !(pkt->tcp_flags & (TCP_SYN | TCP_FIN)) &&
 	    end == t->next_seq)
 		return; /* keep-alive */
-	if (l == NULL)
-		return; /* there was no memory for it: counted */
+	if (l == NULL) {
+		flowtcp_few(f, dir, bytes);
+		return;
+	}
 	/* from when the hole was left: a sender may go on sending while it resends */
-	if (in_hole && pkt->ts_us <= l->hole_us + limit)
+	if (in_hole && pkt->ts_us <= l->hole_us + flowtcp_overtake_us(f))
 		l->ooorder++;
 	else {
 		l->retrans++;
-		l->retrans_bytes += pkt->payload_wire < known ? pkt->payload_wire : known;
+		l->retrans_bytes += bytes;
 	}
 	if (!in_hole)
 		return;
@@ -62,7 +94,7 @@ flowtcp_hole(struct flow *f, const struct packet *pkt, unsigned dir)
 {
 	struct flow_loss *l;
 
-	if (f->detail == NULL)
+	if (flow_details(f) == NULL)
 		return;
 	l = &f->detail->loss[dir];
 	l->holed = true;
@@ -83,11 +115,14 @@ flowtcp_len(const struct packet *pkt)
 }
 
 bool
-flowtcp_is_odd(const struct flow *f, const struct packet *pkt, unsigned dir)
+flowtcp_needs_detail(const struct flow *f, const struct packet *pkt, unsigned dir)
 {
-	return (f->tcp_state[dir] & FLOW_TCP_VALID) && pkt->seq != f->tcp[dir].next_seq &&
-	    (pkt->flags & (PACKET_FRAG_LATER | PACKET_HAS_TCP)) == PACKET_HAS_TCP &&
-	    flowtcp_len(pkt) > 0;
+	if (!(f->tcp_state[dir] & FLOW_TCP_VALID) || pkt->seq == f->tcp[dir].next_seq ||
+	    (pkt->flags & (PACKET_FRAG_LATER | PACKET_HAS_TCP)) != PACKET_HAS_TCP ||
+	    flowtcp_len(pkt) == 0)
+		return false;
+	return seq_before(f->tcp[dir].next_seq, pkt->seq) || pkt->payload_wire > UINT16_MAX ||
+	    flowtcp_is_many(f, dir, pkt->payload_wire);
 }
 
 static void

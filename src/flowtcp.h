@@ -12,8 +12,9 @@
 /* Account PKT, a TCP packet sent in direction DIR; sets FLOW_CLOSING. */
 void	 flowtcp_packet(struct flow *, const struct packet *, unsigned dir);
 
-/* Is PKT, not accounted yet, another segment than the one that is next? */
-bool	 flowtcp_is_odd(const struct flow *, const struct packet *, unsigned dir);
+/* Does PKT, not accounted yet, leave a hole, or is it sent again more often than struct
+ * flow_few can count? */
+bool	 flowtcp_needs_detail(const struct flow *, const struct packet *, unsigned dir);
 
 /* True if PKT opens a new connection on the ports of F, whose own is over. */
 bool	 flowtcp_reopens(const struct flow *, const struct packet *, unsigned dir);

@@ -47,7 +47,8 @@ live_post_new(struct live *l, const struct flow *f)
 	if (!post_has_room(&l->post, sizeof(copy)))
 		return false;
 	copy = *f;
-	copy.detail = NULL;
+	if (!(copy.flags & FLOW_FEW))
+		copy.detail = NULL;
 	copy.l7 = NULL;
 	return post_put(&l->post, &head, &copy);
 }
@@ -243,14 +244,16 @@ static void
 live_find(const struct live *l, struct worker_find *q)
 {
 	const struct flow *f = flowtable_find(l->s.table, &q->key);
+	const struct flow_detail *detail;
 
 	q->found = f != NULL;
 	if (f == NULL)
 		return;
 	q->flow.flow = *f;
 	live_fields(l, f, q);
-	if (f->detail != NULL) {
-		memcpy(&q->flow.detail, f->detail, flow_detail_size(f->detail));
+	detail = flow_details(f);
+	if (detail != NULL) {
+		memcpy(&q->flow.detail, detail, flow_detail_size(detail));
 		q->flow.detail.next_free = NULL;
 		q->flow.flow.detail = &q->flow.detail;
 	}

@@ -231,6 +231,10 @@ put_record(uint8_t *p, const struct layout *l, const struct record *r)
 	unsigned i;
 
 	for (i = 0; i < l->n; i++) {
+		if (l->v[i].put != NULL) {
+			p = l->v[i].put(p, r, &l->v[i]);
+			continue;
+		}
 		/* BUF stays as it is: most getters do not use its 256 bytes. */
 		v.u = 0;
 		v.p = NULL;

@@ -263,6 +263,7 @@ ipfix_element(const struct field *f, bool reverse)
 		.id = f->id,
 		.len = f->ipfix_len != 0 ? f->ipfix_len : f->len,
 		.type = f->type,
+		.put = f->put,
 	};
 	const struct field *forward = NULL;
 
@@ -293,6 +294,7 @@ v9_element(const struct field *f)
 		.id = field_v9_id(f),
 		.len = f->len,
 		.type = f->type,
+		.put = f->put,
 	};
 }
 

@@ -21,6 +21,7 @@ struct template_field {
 			   the v9 id */
 	uint16_t len;	/* on the wire; FIELD_VARLEN for IPFIX strings */
 	uint8_t type;	/* enum field_type, after FIRST_SWITCHED became 152 in IPFIX */
+	field_put *put; /* FIELD's; NULL: by its getter */
 };
 
 struct layout {

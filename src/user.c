@@ -356,10 +356,16 @@ own_names(struct users *u, const struct ask *a)
 void
 users_ended(struct users *u, void *worker, struct flow *f)
 {
-	const struct ask ask = ask_of_flow(f);
+	static const struct user_names nobody = {{NULL, NULL}, NULL, {true, true}};
+	struct ask ask;
 	struct user_names names;
 	struct user_entry *e = NULL;
 
+	if (u->reader == NULL && u->kept.n == 0 && sightings_count(u->s.sightings) == 0) {
+		u->leave(u->arg, worker, f, &nobody); /* there are no users */
+		return;
+	}
+	ask = ask_of_flow(f);
 	if (u->reader != NULL) {
 		e = entry_new(u, &ask);
 		if (e == NULL) {

@@ -270,10 +270,11 @@ worker_packets(struct worker *w, const struct packet *pkts, unsigned n)
 	uint64_t hash[CAPTURE_BATCH];
 	unsigned dir[CAPTURE_BATCH], i;
 
+	if (n == 0)
+		return;
 	for (i = 0; i < n; i++)
 		dir[i] = flowtable_prepare(w->table, &pkts[i], &key[i], &hash[i]);
-	for (i = 0; i < n; i++)
-		flowtable_fetch(w->table, hash[i]);
+	flowtable_fetch(w->table, hash, n);
 	for (i = 0; i < n; i++) {
 		if (plugins != NULL)
 			plugin_flows_clock(plugins, pkts[i].ts_us);

@@ -324,7 +324,7 @@ test_port_reuse(void **state)
 	assert_int_equal(r.got[0]->packets[0], 5);
 	assert_int_equal(r.got[0]->packets[1], 2);
 	assert_int_equal(f->packets[0], 1);
-	assert_int_equal(flow_loss(f, 0)->retrans, 0);
+	assert_int_equal(flow_loss(f, 0).retrans, 0);
 	assert_true(f->serial != r.got[0]->serial);
 	/* the new one is new: alive until its own end */
 	tcp(&r, 1, 1, 600, TCP_SYN | ACK, 888000);

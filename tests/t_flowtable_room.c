@@ -377,23 +377,70 @@ test_details_short(void **state)
 	f = feed(&r, &p);
 	assert_non_null(f->detail);
 	assert_null(flow_whole(f));
-	assert_true(flow_loss(f, 0)->holed);
+	assert_true(flow_loss(f, 0).holed);
 	feed(&r, &p); /* once more */
-	assert_int_equal(flow_loss(f, 0)->retrans, 1);
+	assert_int_equal(flow_loss(f, 0).retrans, 1);
 	p.ntunnels = 1;
 	p.tunnel.id = 7;
 	f = feed(&r, &p);
 	assert_non_null(flow_whole(f));
 	assert_int_equal(f->detail->tunnel.id, 7);
-	assert_int_equal(flow_loss(f, 0)->retrans, 2);
-	assert_true(flow_loss(f, 0)->holed);
+	assert_int_equal(flow_loss(f, 0).retrans, 2);
+	assert_true(flow_loss(f, 0).holed);
 	/* the report has what was counted, the flow goes on with the hole */
 	f = tcp(&r, 1, 1, 11 * SECOND, ACK, 5001);
 	assert_int_equal(r.ngot, 1);
-	assert_int_equal(flow_loss(r.got[0], 0)->retrans, 2);
-	assert_int_equal(flow_loss(f, 0)->retrans, 0);
-	assert_true(flow_loss(f, 0)->holed);
+	assert_int_equal(flow_loss(r.got[0], 0).retrans, 2);
+	assert_int_equal(flow_loss(f, 0).retrans, 0);
+	assert_true(flow_loss(f, 0).holed);
 	assert_int_equal(f->detail->tunnel.id, 7);
+	rig_free(&r);
+}
+
+/* What is sent again takes details only when there is more of it than the flow itself can
+ * count, and no octet of it is lost then. */
+static void
+test_retrans_without_details(void **state)
+{
+	struct packet p = packet_of(1, 0, 500, 6);
+	struct flow *f = NULL;
+	struct rig r;
+	unsigned i;
+
+	(void)state;
+	rig_options(&r);
+	r.opt.active_us = 10 * SECOND;
+	rig_open(&r);
+	tcp_open(&r, 1, 0);
+	p.payload_wire = 2000;
+	p.tcp_flags = ACK;
+	p.seq = 1001;
+	for (i = 0; i < 33; i++) {
+		f = feed(&r, &p);
+		assert_null(flow_details(f));
+		assert_int_equal(flow_loss(f, 0).retrans, i);
+		assert_int_equal(flow_loss(f, 0).retrans_bytes, 2000 * i);
+	}
+	for (; i < 40; i++) {
+		f = feed(&r, &p);
+		assert_non_null(flow_details(f));
+		assert_int_equal(flow_loss(f, 0).retrans, i);
+		assert_int_equal(flow_loss(f, 0).retrans_bytes, 2000 * i);
+	}
+	/* the other way with few: the report takes them along */
+	tcp_open(&r, 2, 0);
+	p = packet_of(2, 0, 500, 6);
+	p.payload_wire = 10;
+	p.tcp_flags = ACK;
+	p.seq = 1001;
+	feed(&r, &p);
+	feed(&r, &p);
+	p.ts_us += 11 * SECOND;
+	f = feed(&r, &p);
+	assert_int_equal(r.ngot, 2);
+	assert_int_equal(flow_loss(r.got[1], 0).retrans, 1);
+	assert_int_equal(flow_loss(r.got[1], 0).retrans_bytes, 10);
+	assert_int_equal(flow_loss(f, 0).retrans, 1);
 	rig_free(&r);
 }
 
@@ -642,6 +689,7 @@ main(void)
 		cmocka_unit_test(test_details_refused),
 		cmocka_unit_test(test_details_on_demand),
 		cmocka_unit_test(test_details_short),
+		cmocka_unit_test(test_retrans_without_details),
 		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_detail_statistics),
 		cmocka_unit_test(test_account),

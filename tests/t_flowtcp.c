@@ -80,9 +80,9 @@ static void
 expect_dir(const struct talk *t, unsigned dir, uint32_t retrans, uint32_t bytes,
     uint32_t ooorder)
 {
-	assert_int_equal(flow_loss(&t->f, dir)->retrans, retrans);
-	assert_int_equal(flow_loss(&t->f, dir)->retrans_bytes, bytes);
-	assert_int_equal(flow_loss(&t->f, dir)->ooorder, ooorder);
+	assert_int_equal(flow_loss(&t->f, dir).retrans, retrans);
+	assert_int_equal(flow_loss(&t->f, dir).retrans_bytes, bytes);
+	assert_int_equal(flow_loss(&t->f, dir).ooorder, ooorder);
 }
 
 static void
@@ -128,7 +128,7 @@ test_retransmission(void **state)
 	expect_dir(&t, S, 0, 0, 0);
 	send_after(&t, 100, C, TCP_FIN | ACK, 2011, 0);
 	send_after(&t, 200000, C, TCP_FIN | ACK, 2011, 0);
-	assert_int_equal(flow_loss(&t.f, C)->retrans, 3);
+	assert_int_equal(flow_loss(&t.f, C).retrans, 3);
 }
 
 /* Resent and new octets in one segment: what follows is in order. */
@@ -143,9 +143,9 @@ test_retransmission_coalesced(void **state)
 	send_after(&t, 100, C, PA, 1, 100);
 	send_after(&t, 300000, C, PA, 1, 300);
 	send_after(&t, 100, C, PA, 301, 100);
-	assert_int_equal(flow_loss(&t.f, C)->retrans, 1);
-	assert_int_equal(flow_loss(&t.f, C)->retrans_bytes, 100);
-	assert_int_equal(flow_loss(&t.f, C)->ooorder, 0);
+	assert_int_equal(flow_loss(&t.f, C).retrans, 1);
+	assert_int_equal(flow_loss(&t.f, C).retrans_bytes, 100);
+	assert_int_equal(flow_loss(&t.f, C).ooorder, 0);
 }
 
 static void
@@ -158,8 +158,8 @@ test_syn_retransmission(void **state)
 	send_after(&t, 0, C, TCP_SYN, 0, 0);
 	send_after(&t, 1000000, C, TCP_SYN, 0, 0);
 	send_after(&t, 2000000, C, TCP_SYN, 0, 0);
-	assert_int_equal(flow_loss(&t.f, C)->retrans, 2);
-	assert_int_equal(flow_loss(&t.f, C)->retrans_bytes, 0); /* a SYN is no octet */
+	assert_int_equal(flow_loss(&t.f, C).retrans, 2);
+	assert_int_equal(flow_loss(&t.f, C).retrans_bytes, 0); /* a SYN is no octet */
 	send_after(&t, 30000, S, TCP_SYN | ACK, 0, 0);
 	send_after(&t, 4000, C, ACK, 1, 0);
 	/* from the SYN that was answered, not from the first */
@@ -214,15 +214,15 @@ test_holes(void **state)
 	send_after(&t, 100, C, PA, 1, 1000);
 	send_after(&t, 100, C, PA, 3001, 1000);
 	send_after(&t, 100, C, PA, 1001, 1000);
-	assert_true(flow_loss(&t.f, C)->holed);
+	assert_true(flow_loss(&t.f, C).holed);
 	send_after(&t, 100, C, PA, 2001, 1000);
 	expect_dir(&t, C, 0, 0, 2);
-	assert_false(flow_loss(&t.f, C)->holed);
+	assert_false(flow_loss(&t.f, C).holed);
 	send_after(&t, 100, C, PA, 6001, 1000);
 	send_after(&t, 100, C, PA, 5001, 1000);
 	send_after(&t, 100, C, PA, 4001, 1000);
 	expect_dir(&t, C, 0, 0, 4);
-	assert_false(flow_loss(&t.f, C)->holed);
+	assert_false(flow_loss(&t.f, C).holed);
 	send_after(&t, 100, C, PA, 7001, 1000);
 	expect_dir(&t, C, 0, 0, 4);
 	/* holes of the other side are its own */
@@ -484,7 +484,7 @@ test_reset(void **state)
 	send_after(&t, 100, S, TCP_RST, 1, 0);
 	assert_true(t.f.flags & FLOW_CLOSING);
 	assert_int_equal(t.f.tcp[S].win_min, 1000); /* a RST's window says nothing */
-	assert_int_equal(flow_loss(&t.f, S)->retrans, 0);
+	assert_int_equal(flow_loss(&t.f, S).retrans, 0);
 	/* RST, then others of the same side */
 	talk_init(&t);
 	send_after(&t, 100, S, TCP_RST, 1, 0);

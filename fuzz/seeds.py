@@ -267,6 +267,70 @@ def resp():
             yield name + '-small', b'\1\3' + text
 
 
+def commands():
+    def send(data, who=0):
+        parts = [data[i:i + 255] for i in range(0, len(data), 255)]
+        return b''.join(bytes([who, len(p)]) + p for p in parts)
+
+    def do(what, how=0, who=0):
+        return bytes([what << 5 | how << 2 | who])
+
+    def say(*lines):
+        return b''.join(line.encode() + b'\r\n' for line in lines)
+
+    turn, later, now = do(3), do(6, 5), do(6, 6)
+
+    def read(who=0):
+        return do(4, 7, who)
+
+    # one client, cut in two ways
+    alone = {
+        'keys': ('KEYS *', 'KEYS ip.*', 'KEYS flow.*', 'DBSIZE', 'RANDOMKEY', 'EXISTS ip.10.0.0.1 x',
+                 'TYPE ip.10.0.0.1', 'TTL ip.10.0.0.1', 'OBJECT ENCODING ip.10.0.0.1'),
+        'scan': ('SCAN 0', 'SCAN 0 MATCH ip.* COUNT 5', 'SCAN 0 TYPE hash COUNT 100', 'SCAN 7',
+                 'HSCAN ip.10.0.0.1 0', 'ZSCAN top.ip.bytes.28333333 0 MATCH a*'),
+        'hash': ('HGETALL ip.10.0.0.1', 'HGET ip.10.0.0.1 name', 'HMGET ip.10.0.0.1 a name',
+                 'HGETALL flow.tcp.10.0.0.1.1000-192.0.2.1.443', 'HRANDFIELD ip.10.0.0.1 -5 WITHVALUES',
+                 'HLEN user.jane', 'HKEYS user.jane', 'HVALS user.jane', 'HSTRLEN ip.10.0.0.1 name'),
+        'zset': ('ZRANGE top.ip.bytes.28333333 0 -1 WITHSCORES', 'ZCARD top.ip.bytes.28333333',
+                 'ZRANGEBYSCORE top.ip.bytes.28333333 -inf (2 LIMIT 1 2', 'ZSCORE top.ip.bytes.28333333 a',
+                 'ZREVRANGE top.ip.bytes.28333333 0 1', 'ZRANDMEMBER top.ip.bytes.28333333 3',
+                 'ZRANK top.ip.bytes.28333333 a', 'TOP ip bytes 3', 'ZCOUNT top.ip.bytes.28333333 0 1'),
+        'multi': ('MULTI', 'KEYS flow.*', 'HGETALL flow.tcp.10.0.0.1.1000-192.0.2.1.443', 'NONSENSE',
+                  'EXEC', 'MULTI', 'GET user.net.10.0.0.0/8', 'SCAN 0', 'TOP ip bytes 2', 'EXEC', 'DISCARD'),
+        'resp3': ('HELLO 3 SETNAME x', 'HGETALL ip.10.0.0.1', 'INFO', 'ZRANGE top.ip.bytes.28333333 0 1 WITHSCORES',
+                  'COMMAND INFO get nothing', 'MEMORY STATS', 'CONFIG GET *', 'HGETALL none', 'LATENCY HISTOGRAM'),
+        'server': ('INFO all', 'CLIENT LIST', 'CLIENT INFO', 'COMMAND COUNT', 'COMMAND GETKEYS GET x',
+                   'COMMAND DOCS top', 'ACL WHOAMI', 'ACL CAT', 'CLUSTER INFO', 'MEMORY DOCTOR', 'ROLE', 'TIME',
+                   'MODULE LIST', 'SELECT 1', 'WAIT 0 0', 'LOLWUT', 'DEBUG SLEEP 0', 'CONFIG SET a b'),
+        'who': ('WHO 10.1.2.3', 'WHERE jane', 'WHO fe80::1', 'WHO x', 'WHERE', 'SET a b', 'PING', 'ECHO hi'),
+    }
+    for name, lines in alone.items():
+        yield 'alone-' + name, bytes([8, 3]) + say(*lines)
+    yield 'array', bytes([8, 0]) + array(b'MGET', b'user.net.10.0.0.0/8', b'x') + array(b'PING', b'\0\r\n')
+    yield 'broken', bytes([8, 9]) + say('PING') + b'*1\r\n+x\r\n'
+    hear = send(say('HELLO 3', 'PSUBSCRIBE *', 'SUBSCRIBE dns flow.end', 'PING'))
+    yield 'pubsub', b'\0\0' + hear + turn + send(say('PUBLISH dns hello', 'PUBSUB CHANNELS',
+        'PUBSUB NUMSUB dns', 'PUBSUB NUMPAT'), 1) + turn + do(5, 5) + do(5, 6) + read() + turn + \
+        send(say('UNSUBSCRIBE', 'PUNSUBSCRIBE', 'RESET')) + turn + read() + read(1)
+    yield 'monitor', b'\0\0' + send(say('MONITOR'), 2) + turn + send(say('KEYS ip.*', 'GET "a\\x00b"'), 1) + \
+        turn + do(7, 0, 1) + turn + read(2) + send(say('CLIENT KILL TYPE normal SKIPME yes'), 3) + turn
+    yield 'waits', b'\4\0' + later + send(say('KEYS flow.*', 'PING')) + turn + \
+        send(say('MULTI', 'KEYS flow.*', 'SCAN 0', 'EXEC'), 1) + turn + do(7, 4) + turn + now + turn + read(1)
+    yield 'churn', b'\0\0' + send(say('SCAN 0 COUNT 3')) + turn + do(5, 2, 1) + do(5, 0, 3) + do(6, 0) + \
+        do(6, 3) + do(5, 4, 3) + send(say('SCAN 1 COUNT 3', 'KEYS *')) + turn + read() + turn
+    yield 'slow', b'\2\0' + send(say(*['KEYS *', 'COMMAND'] * 9)) + turn + do(4, 2) + turn + read() + turn
+    yield 'password', b'\1\0' + send(say('KEYS *', 'AUTH wrong', 'AUTH sesame', 'KEYS *')) + turn + \
+        send(say('HELLO 3 AUTH default sesame', 'ACL WHOAMI'), 1) + turn + read() + read(1)
+    yield 'quiet', b'\0\0' + send(say('CLIENT REPLY OFF', 'PING', 'SUBSCRIBE a', 'CLIENT REPLY SKIP', 'PING',
+        'CLIENT REPLY ON', 'PING', 'QUIT')) + turn + read() + send(say('PING'))
+    work = send(say('KEYS *', 'HGETALL ip.10.0.0.1', 'MULTI', 'SCAN 0', 'KEYS flow.*', 'EXEC')) + \
+        send(say('PSUBSCRIBE f*', 'SUBSCRIBE dns'), 1) + turn + do(5, 5) + do(5, 6) + do(5, 0) + turn + \
+        send(say('ZRANDMEMBER top.ip.bytes.28333333 -3', 'TOP ip bytes 5', 'INFO')) + turn + read() + turn
+    for at in 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 129, 140, 170, 200:
+        yield 'no-memory-%d' % at, bytes([0, at]) + work
+
+
 def dns():
     def name(text):
         return b''.join(bytes([len(x)]) + x for x in text.encode().split(b'.')) + b'\0'
@@ -511,7 +575,7 @@ def reorder():
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
     for make in (decode, engine, records, template, config, capture, resp, dns, http, glob,
-                 watch, radius, reorder):
+                 watch, radius, reorder, commands):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

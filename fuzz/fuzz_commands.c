@@ -629,7 +629,7 @@ settle(struct world *w)
 
 	w->alive.silent = false;
 	event_active(w->alive.event, 0, 0);
-	while (quiet < 20) {
+	while (quiet < 8) {
 		CHECK(turns++ < TURNS);
 		turn(w);
 		more = w->alive.nquestions > 0;

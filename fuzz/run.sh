@@ -37,6 +37,21 @@ done | xargs -P 2 -I{} sh -c '
 rm -f "$OUT/library.a"
 ar rc "$OUT/library.a" "$OUT"/obj/*.o
 
+# The words of a target: its file in dict/, and names that are rows.
+dictionary()
+{
+	[ ! -e "$SRC/fuzz/dict/$1" ] || cat "$SRC/fuzz/dict/$1"
+	case $1 in
+	commands)
+		sed -n 's/^COMMAND("\([^"]*\)", NULL,.*/"\1 "/p
+		    s/^COMMAND("\([^"]*\)", "\([^"]*\)".*/"\1 \2 "/p' "$SRC/src/commands.def" ;;
+	config)
+		sed -n 's/^OPTION([^,]*, "\([^"]*\)".*/"\1 "/p' "$SRC/src/options.def" ;;
+	template)
+		sed -n 's/^FIELD(\([A-Z0-9_]*\),.*/"%\1"/p' "$SRC/src/field.def" ;;
+	esac
+}
+
 status=0
 for t in $TARGETS; do
 	more=
@@ -46,7 +61,8 @@ for t in $TARGETS; do
 	mkdir -p "$OUT/corpus/$t"
 	set -- "$OUT/corpus/$t" "$SRC/fuzz/seeds/$t"
 	[ ! -d "$SRC/tests/regress/$t" ] || set -- "$@" "$SRC/tests/regress/$t"
-	[ ! -e "$SRC/fuzz/dict/$t" ] || set -- -dict="$SRC/fuzz/dict/$t" "$@"
+	dictionary "$t" >"$OUT/$t.dict"
+	[ ! -s "$OUT/$t.dict" ] || set -- -dict="$OUT/$t.dict" "$@"
 	echo "fuzz_$t: $TIME s"
 	ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 \
 	    "$OUT/fuzz_$t" -max_total_time="$TIME" -timeout=10 -rss_limit_mb=2048 \

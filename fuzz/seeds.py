@@ -7,11 +7,13 @@ usage: seeds.py [FOLDER]
 """
 import io
 import os
+import random
 import struct
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'tests', 'gen'))
+import apps  # noqa: E402
 import capfile  # noqa: E402
 import wire  # noqa: E402
 
@@ -572,10 +574,48 @@ def reorder():
     yield 'stop', ops(both, at(100), head(0, 7, 7), at(0), seg())
 
 
+def nomem():
+    """What the whole probe reads while its memory ends: a little of everything."""
+    rng, frames, user = random.Random(1), [], '10.0.0.7'
+
+    def add(packet, six=False):
+        frames.append((1700000000000000 + 50000 * len(frames), eth(IP6 if six else IP4, packet)))
+
+    def tcp(d, seq, ack, flags, data=b'', sport=4000):
+        a, b, x, y = (B, user, 80, sport) if d else (user, B, sport, 80)
+        add(wire.ip4(a, b, 6, wire.tcp(a, b, x, y, seq, ack, flags, 8192, b'', data)))
+
+    login, _ = apps.radius_request(rng, 4, 1, apps.radius_attributes(
+        (1, 'jane'), (40, 1), (44, 's1'), (8, bytes([10, 0, 0, 7])), (4, bytes([10, 0, 0, 9]))))
+    add(udp4(1813, 1813, login, '10.0.0.9', B))
+    for n in range(6):
+        name = 'www%d.example.com' % n
+        add(udp4(5000 + n, 53, apps.dns_query(n, name, 'A'), user, B))
+        add(udp4(53, 5000 + n, apps.dns_answer(n, name, 'A', [
+            apps.dns_record(None, 'A', 60, '192.0.2.%d' % n)]), B, user))
+    for n in range(3):
+        sport, ask = 4000 + n, apps.http_request('GET', 'www%d.example.com' % n, '/index.html')
+        answer = apps.http_response(200, 'OK', 'text/html', b'x' * 300)
+        tcp(0, 100, 0, 2, sport=sport)
+        tcp(1, 500, 101, 0x12, sport=sport)
+        tcp(0, 101, 501, 0x18, ask, sport=sport)
+        tcp(1, 601, 101 + len(ask), 0x18, answer[100:], sport=sport)
+        tcp(1, 501, 101 + len(ask), 0x18, answer[:100], sport=sport)
+        tcp(0, 101 + len(ask), 501 + len(answer), 0x11, sport=sport)
+    pieces = udp4(7000, 7001, b'f' * 40, user, B)
+    add(pieces[:6] + b'\x20\0' + pieces[8:44])
+    add(pieces[:6] + b'\0\3' + pieces[8:20] + pieces[44:])
+    for n in range(20):
+        add(udp6(8000 + n, 9000, b'y' * n), True)
+    out = io.BytesIO()
+    capfile.writer(out, 'pcap').write_all(frames)
+    yield 'apps.pcap', out.getvalue()
+
+
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
     for make in (decode, engine, records, template, config, capture, resp, dns, http, glob,
-                 watch, radius, reorder, commands):
+                 watch, radius, reorder, commands, nomem):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

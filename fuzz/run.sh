@@ -11,7 +11,7 @@ set -eu
 : "${SRC:?is set by make fuzz: the absolute path}" "${SOURCES:?}"
 CLANG=${CLANG:-clang}
 TIME=${TIME:-60}
-TARGETS=${TARGETS:-decode engine capture template config records resp glob watch json dns http radius reorder}
+TARGETS=${TARGETS:-decode engine capture template config records resp commands glob watch json dns http radius reorder}
 SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 FLAGS="-std=gnu11 -g -O1 -fno-omit-frame-pointer $SANITIZE ${CPPFLAGS-} ${CFLAGS-}"
 
@@ -33,13 +33,36 @@ done | xargs -P 2 -I{} sh -c '
 		"$CLANG" $FLAGS -fsanitize=fuzzer-no-link -c -o "$o" "$SRC/{}"
 	fi'
 
+# As an archive: a target may have its own make of a room.
+rm -f "$OUT/library.a"
+ar rc "$OUT/library.a" "$OUT"/obj/*.o
+
+# The words of a target: its file in dict/, and names that are rows.
+dictionary()
+{
+	[ ! -e "$SRC/fuzz/dict/$1" ] || cat "$SRC/fuzz/dict/$1"
+	case $1 in
+	commands)
+		sed -n 's/^COMMAND("\([^"]*\)", NULL,.*/"\1 "/p
+		    s/^COMMAND("\([^"]*\)", "\([^"]*\)".*/"\1 \2 "/p' "$SRC/src/commands.def" ;;
+	config)
+		sed -n 's/^OPTION([^,]*, "\([^"]*\)".*/"\1 "/p' "$SRC/src/options.def" ;;
+	template)
+		sed -n 's/^FIELD(\([A-Z0-9_]*\),.*/"%\1"/p' "$SRC/src/field.def" ;;
+	esac
+}
+
 status=0
 for t in $TARGETS; do
+	more=
+	! grep -q '"nomem.h"' "$SRC/fuzz/fuzz_$t.c" || more="$SRC/fuzz/nomem.c ${WRAP_FLAGS-}"
 	"$CLANG" $FLAGS -fsanitize=fuzzer -o "$OUT/fuzz_$t" \
-	    "$SRC/fuzz/fuzz_$t.c" "$OUT"/obj/*.o ${LIBS-}
+	    "$SRC/fuzz/fuzz_$t.c" $more "$OUT/library.a" ${LIBS-}
 	mkdir -p "$OUT/corpus/$t"
 	set -- "$OUT/corpus/$t" "$SRC/fuzz/seeds/$t"
 	[ ! -d "$SRC/tests/regress/$t" ] || set -- "$@" "$SRC/tests/regress/$t"
+	dictionary "$t" >"$OUT/$t.dict"
+	[ ! -s "$OUT/$t.dict" ] || set -- -dict="$OUT/$t.dict" "$@"
 	echo "fuzz_$t: $TIME s"
 	ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 \
 	    "$OUT/fuzz_$t" -max_total_time="$TIME" -timeout=10 -rss_limit_mb=2048 \

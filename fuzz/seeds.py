@@ -7,11 +7,13 @@ usage: seeds.py [FOLDER]
 """
 import io
 import os
+import random
 import struct
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'tests', 'gen'))
+import apps  # noqa: E402
 import capfile  # noqa: E402
 import wire  # noqa: E402
 
@@ -267,6 +269,70 @@ def resp():
             yield name + '-small', b'\1\3' + text
 
 
+def commands():
+    def send(data, who=0):
+        parts = [data[i:i + 255] for i in range(0, len(data), 255)]
+        return b''.join(bytes([who, len(p)]) + p for p in parts)
+
+    def do(what, how=0, who=0):
+        return bytes([what << 5 | how << 2 | who])
+
+    def say(*lines):
+        return b''.join(line.encode() + b'\r\n' for line in lines)
+
+    turn, later, now = do(3), do(6, 5), do(6, 6)
+
+    def read(who=0):
+        return do(4, 7, who)
+
+    # one client, cut in two ways
+    alone = {
+        'keys': ('KEYS *', 'KEYS ip.*', 'KEYS flow.*', 'DBSIZE', 'RANDOMKEY', 'EXISTS ip.10.0.0.1 x',
+                 'TYPE ip.10.0.0.1', 'TTL ip.10.0.0.1', 'OBJECT ENCODING ip.10.0.0.1'),
+        'scan': ('SCAN 0', 'SCAN 0 MATCH ip.* COUNT 5', 'SCAN 0 TYPE hash COUNT 100', 'SCAN 7',
+                 'HSCAN ip.10.0.0.1 0', 'ZSCAN top.ip.bytes.28333333 0 MATCH a*'),
+        'hash': ('HGETALL ip.10.0.0.1', 'HGET ip.10.0.0.1 name', 'HMGET ip.10.0.0.1 a name',
+                 'HGETALL flow.tcp.10.0.0.1.1000-192.0.2.1.443', 'HRANDFIELD ip.10.0.0.1 -5 WITHVALUES',
+                 'HLEN user.jane', 'HKEYS user.jane', 'HVALS user.jane', 'HSTRLEN ip.10.0.0.1 name'),
+        'zset': ('ZRANGE top.ip.bytes.28333333 0 -1 WITHSCORES', 'ZCARD top.ip.bytes.28333333',
+                 'ZRANGEBYSCORE top.ip.bytes.28333333 -inf (2 LIMIT 1 2', 'ZSCORE top.ip.bytes.28333333 a',
+                 'ZREVRANGE top.ip.bytes.28333333 0 1', 'ZRANDMEMBER top.ip.bytes.28333333 3',
+                 'ZRANK top.ip.bytes.28333333 a', 'TOP ip bytes 3', 'ZCOUNT top.ip.bytes.28333333 0 1'),
+        'multi': ('MULTI', 'KEYS flow.*', 'HGETALL flow.tcp.10.0.0.1.1000-192.0.2.1.443', 'NONSENSE',
+                  'EXEC', 'MULTI', 'GET user.net.10.0.0.0/8', 'SCAN 0', 'TOP ip bytes 2', 'EXEC', 'DISCARD'),
+        'resp3': ('HELLO 3 SETNAME x', 'HGETALL ip.10.0.0.1', 'INFO', 'ZRANGE top.ip.bytes.28333333 0 1 WITHSCORES',
+                  'COMMAND INFO get nothing', 'MEMORY STATS', 'CONFIG GET *', 'HGETALL none', 'LATENCY HISTOGRAM'),
+        'server': ('INFO all', 'CLIENT LIST', 'CLIENT INFO', 'COMMAND COUNT', 'COMMAND GETKEYS GET x',
+                   'COMMAND DOCS top', 'ACL WHOAMI', 'ACL CAT', 'CLUSTER INFO', 'MEMORY DOCTOR', 'ROLE', 'TIME',
+                   'MODULE LIST', 'SELECT 1', 'WAIT 0 0', 'LOLWUT', 'DEBUG SLEEP 0', 'CONFIG SET a b'),
+        'who': ('WHO 10.1.2.3', 'WHERE jane', 'WHO fe80::1', 'WHO x', 'WHERE', 'SET a b', 'PING', 'ECHO hi'),
+    }
+    for name, lines in alone.items():
+        yield 'alone-' + name, bytes([8, 3]) + say(*lines)
+    yield 'array', bytes([8, 0]) + array(b'MGET', b'user.net.10.0.0.0/8', b'x') + array(b'PING', b'\0\r\n')
+    yield 'broken', bytes([8, 9]) + say('PING') + b'*1\r\n+x\r\n'
+    hear = send(say('HELLO 3', 'PSUBSCRIBE *', 'SUBSCRIBE dns flow.end', 'PING'))
+    yield 'pubsub', b'\0\0' + hear + turn + send(say('PUBLISH dns hello', 'PUBSUB CHANNELS',
+        'PUBSUB NUMSUB dns', 'PUBSUB NUMPAT'), 1) + turn + do(5, 5) + do(5, 6) + read() + turn + \
+        send(say('UNSUBSCRIBE', 'PUNSUBSCRIBE', 'RESET')) + turn + read() + read(1)
+    yield 'monitor', b'\0\0' + send(say('MONITOR'), 2) + turn + send(say('KEYS ip.*', 'GET "a\\x00b"'), 1) + \
+        turn + do(7, 0, 1) + turn + read(2) + send(say('CLIENT KILL TYPE normal SKIPME yes'), 3) + turn
+    yield 'waits', b'\4\0' + later + send(say('KEYS flow.*', 'PING')) + turn + \
+        send(say('MULTI', 'KEYS flow.*', 'SCAN 0', 'EXEC'), 1) + turn + do(7, 4) + turn + now + turn + read(1)
+    yield 'churn', b'\0\0' + send(say('SCAN 0 COUNT 3')) + turn + do(5, 2, 1) + do(5, 0, 3) + do(6, 0) + \
+        do(6, 3) + do(5, 4, 3) + send(say('SCAN 1 COUNT 3', 'KEYS *')) + turn + read() + turn
+    yield 'slow', b'\2\0' + send(say(*['KEYS *', 'COMMAND'] * 9)) + turn + do(4, 2) + turn + read() + turn
+    yield 'password', b'\1\0' + send(say('KEYS *', 'AUTH wrong', 'AUTH sesame', 'KEYS *')) + turn + \
+        send(say('HELLO 3 AUTH default sesame', 'ACL WHOAMI'), 1) + turn + read() + read(1)
+    yield 'quiet', b'\0\0' + send(say('CLIENT REPLY OFF', 'PING', 'SUBSCRIBE a', 'CLIENT REPLY SKIP', 'PING',
+        'CLIENT REPLY ON', 'PING', 'QUIT')) + turn + read() + send(say('PING'))
+    work = send(say('KEYS *', 'HGETALL ip.10.0.0.1', 'MULTI', 'SCAN 0', 'KEYS flow.*', 'EXEC')) + \
+        send(say('PSUBSCRIBE f*', 'SUBSCRIBE dns'), 1) + turn + do(5, 5) + do(5, 6) + do(5, 0) + turn + \
+        send(say('ZRANDMEMBER top.ip.bytes.28333333 -3', 'TOP ip bytes 5', 'INFO')) + turn + read() + turn
+    for at in 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 129, 140, 170, 200:
+        yield 'no-memory-%d' % at, bytes([0, at]) + work
+
+
 def dns():
     def name(text):
         return b''.join(bytes([len(x)]) + x for x in text.encode().split(b'.')) + b'\0'
@@ -508,10 +574,48 @@ def reorder():
     yield 'stop', ops(both, at(100), head(0, 7, 7), at(0), seg())
 
 
+def nomem():
+    """What the whole probe reads while its memory ends: a little of everything."""
+    rng, frames, user = random.Random(1), [], '10.0.0.7'
+
+    def add(packet, six=False):
+        frames.append((1700000000000000 + 50000 * len(frames), eth(IP6 if six else IP4, packet)))
+
+    def tcp(d, seq, ack, flags, data=b'', sport=4000):
+        a, b, x, y = (B, user, 80, sport) if d else (user, B, sport, 80)
+        add(wire.ip4(a, b, 6, wire.tcp(a, b, x, y, seq, ack, flags, 8192, b'', data)))
+
+    login, _ = apps.radius_request(rng, 4, 1, apps.radius_attributes(
+        (1, 'jane'), (40, 1), (44, 's1'), (8, bytes([10, 0, 0, 7])), (4, bytes([10, 0, 0, 9]))))
+    add(udp4(1813, 1813, login, '10.0.0.9', B))
+    for n in range(6):
+        name = 'www%d.example.com' % n
+        add(udp4(5000 + n, 53, apps.dns_query(n, name, 'A'), user, B))
+        add(udp4(53, 5000 + n, apps.dns_answer(n, name, 'A', [
+            apps.dns_record(None, 'A', 60, '192.0.2.%d' % n)]), B, user))
+    for n in range(3):
+        sport, ask = 4000 + n, apps.http_request('GET', 'www%d.example.com' % n, '/index.html')
+        answer = apps.http_response(200, 'OK', 'text/html', b'x' * 300)
+        tcp(0, 100, 0, 2, sport=sport)
+        tcp(1, 500, 101, 0x12, sport=sport)
+        tcp(0, 101, 501, 0x18, ask, sport=sport)
+        tcp(1, 601, 101 + len(ask), 0x18, answer[100:], sport=sport)
+        tcp(1, 501, 101 + len(ask), 0x18, answer[:100], sport=sport)
+        tcp(0, 101 + len(ask), 501 + len(answer), 0x11, sport=sport)
+    pieces = udp4(7000, 7001, b'f' * 40, user, B)
+    add(pieces[:6] + b'\x20\0' + pieces[8:44])
+    add(pieces[:6] + b'\0\3' + pieces[8:20] + pieces[44:])
+    for n in range(20):
+        add(udp6(8000 + n, 9000, b'y' * n), True)
+    out = io.BytesIO()
+    capfile.writer(out, 'pcap').write_all(frames)
+    yield 'apps.pcap', out.getvalue()
+
+
 def main():
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, 'seeds')
     for make in (decode, engine, records, template, config, capture, resp, dns, http, glob,
-                 watch, radius, reorder):
+                 watch, radius, reorder, commands, nomem):
         folder = os.path.join(top, make.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in make():

@@ -614,7 +614,7 @@ loop_run(const struct loop_setup *s)
 	l.progress = s->config->progress && !s->config->live && isatty(STDERR_FILENO);
 	l.round = calloc(s->nworkers, sizeof(*l.round));
 	users_on_leave(share_users(s->share), loop_leave, &l);
-	if (l.round != NULL && loop_events(&l) == 0) {
+	if (l.round != NULL && loop_events(&l) == 0 && s->start(s->arg) == 0) {
 		loop_mask(SIG_UNBLOCK);
 		event_active(l.bell, EV_READ, 0); /* arms it */
 		heart_beat(s->heart, HEART_CONTROL);

@@ -28,12 +28,15 @@ struct loop_setup {
 	struct share *share;
 	struct export_port *ports; /* an interface that comes back may have a new number */
 	unsigned nports;
-	struct worker **workers; /* started */
+	struct worker **workers; /* START starts them */
 	unsigned nworkers;
 	struct deal *deal;	   /* NULL unless it serves the workers */
 	const struct trace *trace; /* the files' reading; NULL live */
 	struct bell *bell;	    /* rung by the workers */
 	struct heart *heart;	    /* told that control gets on; may be NULL */
+	/* called when the loop is set up: what it takes is read from then on. -1: it cannot
+	   be, the reason was told */
+	int (*start)(void *arg);
 	void (*sum)(void *arg, struct counters *); /* of all threads, now */
 	void *arg;
 };
@@ -45,7 +48,7 @@ void	 loop_hold_signals(void);
  * Run until every worker is done and everything is exported, or as much as a dead
  * collector or node allows. A first SIGINT or SIGTERM stops the workers, a second one ends the
  * process at once; with a supervisor it is his second that does, since a terminal or a
- * service manager may send to both. 0, or -1 if the loop cannot be set up.
+ * service manager may send to both. 0, or -1 if the loop cannot be set up or started.
  */
 int	 loop_run(const struct loop_setup *);
 

@@ -407,10 +407,12 @@ on_wakeup(int sig)
 	(void)sig; /* read(2) returns EINTR: that is all */
 }
 
-/* Signals are control's; workers only know the one that interrupts a read. */
+/* loop_setup.start. Signals are control's; workers only know the one that interrupts a
+ * read. */
 static int
-probe_start_workers(struct probe *p)
+probe_start_workers(void *arg)
 {
+	struct probe *p = arg;
 	struct sigaction wake = {.sa_handler = on_wakeup};
 	struct bell *bells[p->nworkers];
 	sigset_t all, old;
@@ -431,6 +433,8 @@ probe_start_workers(struct probe *p)
 	if (rc == 0 && p->deal != NULL)
 		rc = deal_start(p->deal, bells);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc < 0)
+		log_error("a worker thread cannot be made");
 	return rc;
 }
 
@@ -484,7 +488,7 @@ probe_run(struct probe *p)
 {
 	const struct loop_setup loop = {p->config, p->base, p->export, p->share, p->ports,
 		p->nports, p->workers, p->nworkers, p->deal, p->trace, &p->bell, p->heart,
-		probe_sum, p};
+		probe_start_workers, probe_sum, p};
 
 	/* some threads may run already, and nobody would take what they hand over: they
 	   cannot be joined */
@@ -493,8 +497,6 @@ probe_run(struct probe *p)
 		return 1;
 	if (share_start(p->share) < 0)
 		fatal(1, "the Redis nodes cannot be connected to");
-	if (probe_start_workers(p) < 0)
-		fatal(1, "a worker thread cannot be made");
 	if (loop_run(&loop) < 0)
 		fatal(1, "the control loop failed");
 	return probe_summary(p);

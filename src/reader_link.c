@@ -636,10 +636,10 @@ static int
 set_up(struct links *l, char *err, size_t errlen)
 {
 	const struct config *config = l->config;
+	unsigned n = config->sentinel_master != NULL ? 1 : config->redis.n;
 
-	l->n = config->sentinel_master != NULL ? 1 : config->redis.n;
-	l->link = calloc(l->n + 1, sizeof(*l->link));
-	l->poll = calloc(l->n + 1, sizeof(*l->poll));
+	l->link = calloc(n + 1, sizeof(*l->link));
+	l->poll = calloc(n + 1, sizeof(*l->poll));
 	l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	l->back_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (l->link == NULL || l->poll == NULL || l->wake_fd == -1 ||
@@ -647,6 +647,7 @@ set_up(struct links *l, char *err, size_t errlen)
 		snprintf(err, errlen, "%s", strerror(errno));
 		return -1;
 	}
+	l->n = n;
 	if (l->n == 0) {
 		snprintf(err, errlen, "there is no node to ask");
 		return -1;

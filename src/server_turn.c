@@ -335,6 +335,9 @@ client_turn(struct client *c)
 	pubsub_tell(c->server);
 	if (!c->dead)
 		client_flush(c);
+	/* too much waited, and now it does not: nothing else would bring it back here */
+	if (!c->hungry && client_runnable(c))
+		client_turn_later(c, 0);
 	client_arm(c);
 }
 

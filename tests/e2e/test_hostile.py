@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Hostile captures: no crash, no hang, bounded memory, an honest exit status, every packet
 accounted for, and the same output on a second run."""
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from conftest import CORPUS, REPO, SANITIZED, SLOW, T, account, corpus_files, probe
+import netns
+from cloud import wait_until
+from conftest import (CORPUS, PROBE, REPO, SANITIZED, SLOW, T, Result, account, corpus_files,
+                      probe)
 
 SECONDS, MEMORY_KB = 5, 256 * 1024
 TOO_BAD = 'error message, exit status 1'
@@ -43,10 +50,12 @@ def outlets(tmp_path_factory):
 OUTLETS = []
 
 
+SOME_FIELDS = ' %DNS_QUERY %HTTP_URL %RADIUS_USER_NAME %L7_PROTO_NAME %L7_INFO %NUM_PKTS_UP_TO_128_BYTES'
+
+
 def run(path, *options):
     # All fields; of floods, which are many records, those that packets fill.
-    fields = ' @ALL@' if path.stat().st_size < 100000 else \
-        ' %DNS_QUERY %HTTP_URL %RADIUS_USER_NAME %L7_PROTO_NAME %L7_INFO %NUM_PKTS_UP_TO_128_BYTES'
+    fields = ' @ALL@' if path.stat().st_size < 100000 else SOME_FIELDS
     r = probe('-i', path, '--json', '-', '-V', 10, '--ipfix-file', '/dev/null', '-T', T + fields,
               *PLUGINS, *OUTLETS, *options, timeout=SECONDS * 3)
     if r.status == 2 and 'nDPI' in r.text:
@@ -126,3 +135,105 @@ def test_told(corpus, name, flows, packets):
         assert sum(x['IN_PKTS'] + x['OUT_PKTS'] for x in r.records) == packets
     if name == 'synth-tcp-flags.pcap':
         assert r.records[0]['CLIENT_TCP_FLAGS'] | r.records[0]['SERVER_TCP_FLAGS'] == 0xff
+
+
+def everything():
+    """The options of run(), for many files at once."""
+    return ['-T', T + SOME_FIELDS, '-V', 10, '--ipfix-file', '/dev/null', '--tunnel', *PLUGINS, *OUTLETS]
+
+
+def listed(tmp_path):
+    """All of the hostile corpus, as --pcap-file-list."""
+    files = [p.values[0] for p in corpus_files('hostile')]
+    if files == [None]:
+        pytest.skip('no corpus of foreign captures beside this tree')
+    names = tmp_path / 'files'
+    names.write_text(''.join('%s\n' % p for p in files))
+    return files, names
+
+
+def test_corpus_workers(tmp_path):
+    """One file after the other, dealt to two workers: what is broken in one harms none."""
+    files, names = listed(tmp_path)
+    r = probe('--pcap-file-list', names, '--workers', 2, '--json', '-', *everything(), timeout=60 * SLOW)
+    assert 'Sanitizer' not in r.text and 'runtime error' not in r.text, r.text[-3000:]
+    assert r.status in (0, 1), 'status %d: %s' % (r.status, r.text[-1500:])
+    s = account(r)
+    assert s['files'] + s['files_bad'] >= len(files)
+    if not SANITIZED:
+        assert r.peak_kb < 2 * MEMORY_KB  # of two workers
+
+
+# Frames of captures onto an interface, whatever their link type says: all bytes are bytes.
+SENDER = r"""
+import itertools, socket, struct, sys, time
+def frames(d):
+    if d[:4] == b'\n\r\r\n':
+        at, order = 0, '<'
+        while at + 12 <= len(d):
+            if d[at:at + 4] == b'\n\r\r\n':
+                order = '<' if d[at + 8:at + 12] == b'\x4d\x3c\x2b\x1a' else '>'
+            kind, size = struct.unpack_from(order + 'II', d, at)
+            if size < 12:
+                return
+            if kind == 6:
+                n, = struct.unpack_from(order + 'I', d[at:at + 28].ljust(28, b'\0'), 20)
+                yield d[at + 28:min(at + 28 + n, at + size)]
+            at += size
+        return
+    order = '<' if d[:4] in (b'\xd4\xc3\xb2\xa1', b'\x4d\x3c\xb2\xa1') else '>'
+    at = 24
+    while at + 16 <= len(d):
+        n, = struct.unpack_from(order + 'I', d, at + 8)
+        yield d[at + 16:at + 16 + n]
+        at += 16 + n
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+sent = 0
+for path in open(sys.argv[2]).read().splitlines():
+    for frame in itertools.islice(frames(open(path, 'rb').read()), 500):  # of floods, their beginning
+        if 14 <= len(frame) <= 65535:
+            try:
+                s.send(frame)
+            except OSError:  # no room just now, or one no interface sends
+                continue
+            sent += 1
+            if sent % 100 == 0:
+                time.sleep(.002)
+print(sent)
+"""
+
+
+@pytest.mark.skipif(netns.available() is not None, reason=str(netns.available()))
+def test_corpus_live(tmp_path):
+    """The same frames from an interface, by two workers; clients are answered meanwhile."""
+    _, names = listed(tmp_path)
+    log, records = tmp_path / 'log', tmp_path / 'json'
+    shared = Path(tempfile.mkdtemp(prefix='mcprobe-'))
+    shared.chmod(0o777)
+    try:
+        with netns.Rig() as rig, open(log, 'w') as err:
+            resp = shared / 'resp'
+            p = rig.popen('probe', [PROBE, '-i', rig.capture[0], '--workers', 2, '--json', records,
+                                    *everything()[:-1], 'unix:%s' % resp], stdout=err, stderr=err)
+            wait_until(resp.exists, 10 * SLOW, saying=log.read_text)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(10 * SLOW)
+                client.connect(str(resp))
+                r = rig.run('traffic', [sys.executable, '-c', SENDER, rig.send[0], names],
+                            timeout=60 * SLOW)
+                assert r.stdout.strip().isdigit() and int(r.stdout) > 5000, r.stdout
+                client.sendall(b'KEYS *\r\nPING\r\n')
+                got = b''
+                while not got.endswith(b'+PONG\r\n'):
+                    part = client.recv(1 << 20)
+                    assert part, 'it hung up: ' + log.read_text()[-3000:]
+                    got += part
+            p.send_signal(signal.SIGTERM)
+            status = p.wait(20 * SLOW)
+        r = Result(status, records.read_bytes(), log.read_bytes())
+        assert 'Sanitizer' not in r.text and 'runtime error' not in r.text, r.text[-3000:]
+        assert status == 0, r.text[-1500:]
+        assert account(r)['packets'] > 5000
+    finally:
+        shutil.rmtree(shared)

@@ -81,14 +81,14 @@ class Ipfix:
     def __init__(self):
         self.templates, self.records, self.next, self.missing, self.told = {}, {}, None, 0, 0
 
-    def stream(self, data):
+    def stream(self, data, gaps=False):
         """Messages one after another; what is left of the last one."""
         while len(data) >= 16:
             version, length = struct.unpack('>HH', data[:4])
             assert version == 10 and length >= 16, data[:16]
             if length > len(data):
                 break
-            self.message(data[:length])
+            self.message(data[:length], gaps)
             data = data[length:]
         return data
 

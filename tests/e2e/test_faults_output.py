@@ -8,11 +8,14 @@ one that takes all, or nothing, at the end test_signals.py::test_tcp_takes_all a
 test_second_signal; nodes test_cloud_faults.py; a crash test_supervise.py."""
 import json
 import os
+import re
 import select
+import signal
 import socket
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -25,13 +28,16 @@ def json_flows(path):
     """The flows of a JSON file, each of whose lines is whole; none twice."""
     text = path.read_text()
     assert text == '' or text.endswith('\n')
-    found = [number(json.loads(line)['IPV4_SRC_ADDR']) for line in text.splitlines()]
-    assert len(set(found)) == len(found)
+    lines = text.splitlines()
+    json.loads('[%s]' % ','.join(lines[-1000:]))
+    assert all(line[0] == '{' and line[-1] == '}' for line in lines)
+    found = [number(a) for a in re.findall('"IPV4_SRC_ADDR":"([0-9.]+)"', text)]
+    assert len(set(found)) == len(found) == len(lines)
     return set(found)
 
 
-def feed_of(serve, *args, version=10, template=TEMPLATE):
-    return Feed(serve('-i', '-', *OPTIONS, '-V', version, '-T', template, *args, stdin=subprocess.PIPE))
+def feed_of(serve, *args, version=10, template=TEMPLATE, **kw):
+    return Feed(serve('-i', '-', *OPTIONS, '-V', version, '-T', template, *args, stdin=subprocess.PIPE, **kw))
 
 
 # ---- collectors
@@ -200,7 +206,7 @@ def test_tcp_reads_nothing(serve, tmp_path):
     one = feed.flows(1)
     feed.ended()
     before = feed.probe.rss_kb()
-    one |= feed.flows(80000)  # 12 MB: more than its queue, and what the kernel holds
+    one |= feed.flows(75000)  # 11 MB: more than its queue, and what the kernel holds
     s = feed.ended(seconds=40)
     assert s['packets'] == s['flow_packets']
     assert s['export_lost'] > 0
@@ -254,3 +260,146 @@ def test_tcp_cut_in_mid_message(serve, tmp_path):
     assert 0 < gone < (8 << 20) / 150
     assert got >= set(sorted(one)[-5000:]) | two | {TICK}
     assert json_flows(out) == one | two | {TICK}
+
+
+# ---- disks
+
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0 or subprocess.run(
+    ['unshare', '-m', 'true'], stderr=subprocess.DEVNULL).returncode != 0,
+    reason='needs root, to mount file systems of its own')
+
+
+class Disk:
+    """A file system of SIZE kB, seen only in a mount namespace of the test's own."""
+
+    def __init__(self, folder, size=512):
+        self.folder = folder
+        folder.mkdir()
+        self.holder = subprocess.Popen(
+            ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o size=%dk,mode=755 none "$0" && echo && exec cat' % size,
+             folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.holder.stdout.readline() == b'\n'
+        self.path = Path('/proc/%d/root%s' % (self.holder.pid, folder))  # to be seen from outside
+
+    def run(self, *argv):
+        subprocess.run(['nsenter', '-m', '-t', str(self.holder.pid), *map(str, argv)], check=True)
+
+    def fill(self):
+        """Leave no room; free() ends it."""
+        with open(self.path / 'ballast', 'wb', buffering=0) as f:
+            try:
+                while True:
+                    f.write(bytes(4096))
+            except OSError:
+                pass
+
+    def free(self):
+        (self.path / 'ballast').unlink()
+
+    def end(self):
+        self.holder.kill()
+        self.holder.communicate()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    d = Disk(tmp_path / 'disk')
+    yield d
+    d.end()
+
+
+def inside(disk):
+    """How to start a probe that sees DISK; it keeps its process id."""
+    return ['nsenter', '-m', '-t', str(disk.holder.pid)]
+
+
+def dump_flows(folder):
+    """The flows of the files --dump-path has completed, of whole lines under their header."""
+    found = []
+    for path in folder.rglob('flows-*.txt'):
+        text = path.read_text()
+        assert text.startswith('# IPV4_SRC_ADDR') and text.endswith('\n')
+        found += [number(line.split('\t')[0]) for line in text.splitlines()[1:]]
+    assert len(set(found)) == len(found)
+    return set(found)
+
+
+def ipfix_flows(path):
+    """The flows of an IPFIX file: whole messages from its first octet to its last."""
+    seen = Ipfix()
+    assert seen.stream(path.read_bytes(), gaps=True) == b''
+    seen.once()
+    return seen
+
+
+READ = {'json': json_flows, 'ipfix': lambda path: ipfix_flows(path).once(), 'dump': dump_flows}
+
+
+def outputs(serve, tmp_path, disk, which, version=10):
+    """A feed whose output WHICH is on DISK; and where each is."""
+    where = {name: (disk.folder if name in which else tmp_path) / name for name in READ}
+    collector = Udp()
+    feed = feed_of(serve, '--json', where['json'], '--ipfix-file', where['ipfix'], '-P', where['dump'], '-F', 5,
+                   '-n', '127.0.0.1:%d' % collector.port, before=inside(disk), version=version)
+    return feed, {name: disk.path / name if name in which else path for name, path in where.items()}, collector
+
+
+@ROOT
+@pytest.mark.parametrize('which', READ)
+def test_disk_full(serve, tmp_path, disk, which):
+    """What there is no room for is counted, to the record, and said once; the file stays whole,
+    and takes what comes when there is room. The other files, and the collector, have all."""
+    feed, where, collector = outputs(serve, tmp_path, disk, [which])
+    one = feed.flows(500)
+    feed.ended()
+    wait_until(lambda: READ[which](where[which]) == one)
+    disk.fill()
+    two = feed.flows(3000)
+    feed.ended()
+    lost = wait_until(lambda: feed.counters()['file_errors'])
+    disk.free()
+    three = feed.flows(500)
+    r = feed.close()
+    s = r.summary.check()
+    every = one | two | three | {TICK}
+    got = READ[which](where[which])
+    assert one | three | {TICK} <= got <= every
+    assert s['file_errors'] == len(every - got) >= lost > 0
+    assert r.text.count('No space left on device; records for it are lost') == 1
+    assert r.text.count('can be written again') == 1
+    for name in READ:
+        assert name == which or READ[name](where[name]) == every
+    assert collector.read().once() == every
+    collector.close()
+    if which == 'ipfix':  # a reader who begins after the hole needs them
+        assert ipfix_flows(where[which]).told > 1
+
+
+@ROOT
+def test_folder_read_only(serve, tmp_path, disk):
+    """A folder in which nothing can be made any more: text files are lost until it can, the
+    others go on with the files they have, and all of it is said."""
+    feed, where, collector = outputs(serve, tmp_path, disk, READ)
+    one = feed.flows(300)
+    feed.ended()
+    wait_until(lambda: dump_flows(where['dump']) == one)
+    disk.run('mount', '--bind', disk.folder, disk.folder)
+    disk.run('mount', '-o', 'remount,bind,ro', disk.folder)
+    feed.probe.signal(signal.SIGHUP)
+    feed.probe.until(lambda: 'opened again' in feed.probe.text())
+    two = feed.flows(300)
+    feed.ended()
+    wait_until(lambda: feed.counters()['file_errors'] == len(two))
+    disk.run('umount', disk.folder)
+    three = feed.flows(300)
+    r = feed.close()
+    s = r.summary.check()
+    every = one | two | three | {TICK}
+    assert s['file_errors'] == len(two)
+    assert dump_flows(where['dump']) == every - two
+    assert json_flows(where['json']) == READ['ipfix'](where['ipfix']) == collector.read().once() == every
+    collector.close()
+    assert r.text.count('Read-only file system; going on with the old file') == 2
+    assert r.text.count('Read-only file system; records for it are lost') == 1
+    assert r.text.count('can be written again') == 1

@@ -27,6 +27,22 @@ LONG = TEMPLATE + ''.join(' %' + name for name in (
     'FLOW_END_SEC SRC_TO_DST_AVG_THROUGHPUT SRC_TO_DST_MAX_THROUGHPUT SRC_TO_DST_MIN_THROUGHPUT').split())
 
 
+def frame(flow):
+    """A packet of FLOW."""
+    address = socket.inet_ntoa(struct.pack('>I', 0x0a000000 + flow))
+    return wire.ethernet(*MACS, 0x0800, wire.ip4(
+        address, '192.0.2.1', wire.UDP, wire.udp(address, '192.0.2.1', 40000, 9000, bytes(20))))
+
+
+def write_flows(path, flows):
+    """A capture of a packet of each."""
+    with open(path, 'wb') as f:
+        f.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for i, packet in enumerate(map(frame, flows)):
+            f.write(struct.pack('<IIII', BEGIN, i, len(packet), len(packet)) + packet)
+    return path
+
+
 class Feed:
     """Writes to PROBE's standard input. Flows have numbers; that of a flow is in its client's
     address."""
@@ -36,8 +52,7 @@ class Feed:
         self.pipe.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
         self.pipe.flush()
         probe.listening()
-        self.frame = wire.ethernet(*MACS, 0x0800, wire.ip4(
-            '10.0.0.0', '192.0.2.1', wire.UDP, wire.udp('10.0.0.0', '192.0.2.1', 40000, 9000, bytes(20))))
+        self.frame = frame(0)
 
     def flows(self, n):
         """N flows of a packet each, and the time in which they end; their numbers."""
@@ -76,9 +91,11 @@ def number(address):
 
 class Ipfix:
     """Reads IPFIX messages (NetFlow v9 too), and accepts nothing that is not whole, has no
-    template before it, or is not next in the sequence. RECORDS is {client: times seen}."""
+    template before it, or is not next in the sequence. RECORDS is {flow: times seen}; in a file
+    there may be SESSIONS one after another."""
 
-    def __init__(self):
+    def __init__(self, sessions=1):
+        self.sessions = sessions
         self.templates, self.records, self.next, self.missing, self.told = {}, {}, None, 0, 0
 
     def stream(self, data, gaps=False):
@@ -98,6 +115,8 @@ class Ipfix:
         assert version in (9, 10), m[:4]
         assert version == 9 or struct.unpack('>H', m[2:4])[0] == len(m)
         sequence = struct.unpack('>I', m[8:12] if version == 10 else m[12:16])[0]
+        if sequence == 0 and self.next and self.sessions > 1:
+            self.sessions, self.templates, self.next = self.sessions - 1, {}, 0
         if self.next is not None and sequence != self.next:
             assert gaps and sequence > self.next, 'sequence %d, not %d' % (sequence, self.next)
             self.missing += sequence - self.next

@@ -20,13 +20,17 @@ from pathlib import Path
 import pytest
 
 from cloud import serve, wait_until
-from conftest import SLOW, free_port
-from feed import LONG, OPTIONS, TEMPLATE, TICK, Feed, Ipfix, number
+import netns
+from conftest import SLOW
+from feed import BEGIN, LONG, OPTIONS, TEMPLATE, TICK, Feed, Ipfix, number, write_flows
+from test_live_capture import replay
+from test_supervise import LIVE, Supervised, child
 
 
-def json_flows(path):
-    """The flows of a JSON file, each of whose lines is whole; none twice."""
+def json_flows(path, torn=False):
+    """The flows of a JSON file, each of whose lines is whole, of a TORN one but the last; none twice."""
     text = path.read_text()
+    text = text[:text.rfind('\n') + 1] if torn else text
     assert text == '' or text.endswith('\n')
     lines = text.splitlines()
     json.loads('[%s]' % ','.join(lines[-1000:]))
@@ -325,10 +329,11 @@ def dump_flows(folder):
     return set(found)
 
 
-def ipfix_flows(path):
-    """The flows of an IPFIX file: whole messages from its first octet to its last."""
-    seen = Ipfix()
-    assert seen.stream(path.read_bytes(), gaps=True) == b''
+def ipfix_flows(path, sessions=1, torn=False):
+    """The flows of an IPFIX file: whole messages from its first octet to its last, but for the last
+    message of a TORN one."""
+    seen = Ipfix(sessions)
+    assert seen.stream(path.read_bytes(), gaps=True) == b'' or torn
     seen.once()
     return seen
 
@@ -403,3 +408,80 @@ def test_folder_read_only(serve, tmp_path, disk):
     assert r.text.count('Read-only file system; going on with the old file') == 2
     assert r.text.count('Read-only file system; records for it are lost') == 1
     assert r.text.count('can be written again') == 1
+
+
+# ---- kill -9
+
+
+def tear(path, whole):
+    """Half of WHOLE at the end of PATH, as a write leaves it that a crash has cut short."""
+    with open(path, 'ab') as f:
+        f.write(whole[:len(whole) // 2])
+
+
+@LIVE
+def test_killed_in_mid_write(tmp_path):
+    """--supervise: the files are whole up to the last record before the crash, and go on with
+    those after it; a configuration file that is bad by then is not asked."""
+    config = tmp_path / 'conf'
+    config.write_text('publish flow.end\n')
+    ipfix, events = tmp_path / 'ipfix', tmp_path / 'events'
+    with netns.Rig() as rig:
+        p = Supervised(rig, tmp_path, '-c', config, '-d', 1, '-l', 1, '-V', 10, '--ipfix-file', ipfix,
+                       '--events', events, '--resp', 'none', '--plugin', 'none')
+        one, two = set(range(50)), set(range(50, 100))
+        assert replay(rig, write_flows(tmp_path / 'one.pcap', one)) == len(one)
+        wait_until(lambda: json_flows(p.json) == ipfix_flows(ipfix).once() == one)
+        wait_until(lambda: len(events.read_text().splitlines()) == len(one))
+        first = child(p.p.pid)
+        os.kill(first, signal.SIGSTOP)
+        tear(p.json, p.json.read_bytes().splitlines()[-1])
+        tear(events, events.read_bytes().splitlines()[-1])
+        tear(ipfix, struct.pack('>HHIII', 10, 1000, BEGIN, 50, 0) + bytes(984))
+        config.write_text('no-such-option\n')
+        os.kill(first, signal.SIGKILL)
+        p.alive(first)
+        assert replay(rig, write_flows(tmp_path / 'two.pcap', two)) == len(two)
+        wait_until(lambda: json_flows(p.json) == one | two)
+        r = p.stop()
+    assert json_flows(p.json) == one | two
+    seen = ipfix_flows(ipfix, sessions=2)
+    assert seen.once() == one | two and seen.told > 1
+    assert len([json.loads(line) for line in events.read_text().splitlines()]) == 100
+    assert r.summary['restarts'] == 1 and r.summary['file_errors'] == 0
+    assert 'no-such-option' not in r.text
+
+
+def test_killed_and_started_again(serve, tmp_path):
+    """Without --supervise: kill -9 leaves files that are whole up to the last write, and nothing that
+    hinders the next start: not the pid file, nor the socket of clients, nor a text file begun."""
+    pid, dump, path = tmp_path / 'pid', tmp_path / 'dump', tmp_path / 'resp'
+
+    def begin(n):
+        return feed_of(serve, '--json', tmp_path / ('json%d' % n), '--ipfix-file', tmp_path / ('ipfix%d' % n),
+                       '-P', dump, '-F', 3600, '-g', pid, resp='unix:%s' % path)
+    feed = begin(1)
+    one = feed.flows(20000)
+    feed.ended()
+    two = feed.flows(20000)
+    feed.ended(30000, seconds=30)
+    feed.probe.process.kill()
+    feed.probe.process.wait()
+    assert pid.exists() and path.exists()
+    begun = list(dump.rglob('*.tmp'))
+    assert len(begun) == 1 and not list(dump.rglob('*.txt'))
+    left = begun[0].read_bytes()
+    assert one <= json_flows(tmp_path / 'json1', torn=True) <= one | two
+    assert one <= ipfix_flows(tmp_path / 'ipfix1', torn=True).once() <= one | two
+    assert left.count(b'\n') > len(one)
+
+    feed = begin(2)
+    assert pid.read_text().strip() == str(feed.probe.process.pid)
+    one = feed.flows(100)
+    feed.ended()
+    s = feed.close().summary.check()
+    assert s['file_errors'] == 0 and s['records'] == 101
+    for name in 'json', 'ipfix':
+        assert READ[name](tmp_path / (name + '2')) == one | {TICK}
+    assert dump_flows(dump) == one | {TICK}
+    assert begun[0].read_bytes() == left and not pid.exists() and not path.exists()

@@ -103,7 +103,7 @@ ipfixfile_new(const struct ipfixfile_setup *setup, char *err, size_t errlen)
 	f->stream.head.sampling = setup->source->sampling;
 	outfile_init(&f->file, setup->path, setup->counters);
 	if (outfile_open(&f->file, setup->path,
-		setup->append ? OUTFILE_APPEND : OUTFILE_TRUNCATE) == -1) {
+		setup->append ? OUTFILE_RESUME_IPFIX : OUTFILE_TRUNCATE) == -1) {
 		snprintf(err, errlen, "%s: %s", setup->path, strerror(errno));
 		free(f);
 		return NULL;

@@ -16,7 +16,7 @@ struct ipfixfile_setup {
 	const struct template *template; /* of version 10; borrowed */
 	const struct options_source *source; /* what to tell; borrowed */
 	struct counters *counters;
-	bool append; /* to what is there */
+	bool append; /* to the whole messages that are there */
 };
 
 /* NULL with the reason in ERR. */

@@ -13,6 +13,9 @@
 
 #define MODE 0644
 
+#define IPFIX_VERSION 10
+#define IPFIX_HEADER  16
+
 void
 outfile_init(struct outfile *f, const char *path, struct counters *counters)
 {
@@ -22,27 +25,62 @@ outfile_init(struct outfile *f, const char *path, struct counters *counters)
 	f->fd = -1;
 }
 
-/* A crash may have cut a write short: cut off what follows the last whole line. */
-static void
-cut_line(const char *path, int fd)
+/* Where the last whole line of FD, END bytes, ends; -1: cannot be read. */
+static off_t
+end_of_lines(int fd, off_t end)
 {
 	char bytes[4096];
-	off_t end = lseek(fd, 0, SEEK_END), at = end;
-	int in = open(path, O_RDONLY | O_CLOEXEC);
+	off_t at = end;
 	ssize_t n = 0;
 
-	while (in != -1 && at > 0) {
+	while (at > 0) {
 		at = at > (off_t)sizeof(bytes) ? at - (off_t)sizeof(bytes) : 0;
-		n = pread(in, bytes, sizeof(bytes), at);
+		n = pread(fd, bytes, sizeof(bytes), at);
 		while (n > 0 && bytes[n - 1] != '\n')
 			n--;
 		if (n != 0)
 			break;
 	}
-	if (in != -1)
+	return n < 0 ? -1 : at + n;
+}
+
+/* Where the last whole IPFIX message ends; END if there is something else in the file, for
+ * that is not ours to judge. */
+static off_t
+end_of_messages(int fd, off_t end)
+{
+	uint8_t head[4];
+	off_t at = 0;
+	unsigned len;
+
+	while (end - at >= (off_t)sizeof(head)) {
+		if (pread(fd, head, sizeof(head), at) != sizeof(head))
+			return -1;
+		len = (unsigned)(head[2] << 8 | head[3]);
+		if ((head[0] << 8 | head[1]) != IPFIX_VERSION || len < IPFIX_HEADER)
+			return end;
+		if (end - at < len)
+			break;
+		at += len;
+	}
+	return at;
+}
+
+/* A crash may have cut a write short: cut off what follows the last whole piece. */
+static void
+cut(const char *path, int fd, enum outfile_mode mode)
+{
+	off_t end = lseek(fd, 0, SEEK_END), at = -1;
+	int in = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (in != -1) {
+		at = mode == OUTFILE_RESUME ? end_of_lines(in, end)
+					    : end_of_messages(in, end);
 		close(in);
-	if (n >= 0 && end > at + n && ftruncate(fd, at + n) == -1)
-		log_warn("%s: a line that was cut short stays: %s", path, strerror(errno));
+	}
+	if (at >= 0 && end > at && ftruncate(fd, at) == -1)
+		log_warn("%s: what was cut short at its end stays: %s", path,
+		    strerror(errno));
 }
 
 int
@@ -72,8 +110,8 @@ outfile_open(struct outfile *f, const char *path, enum outfile_mode mode)
 	f->mine = true;
 	f->made = made;
 	f->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-	if (mode == OUTFILE_RESUME && f->regular)
-		cut_line(path, fd);
+	if ((mode == OUTFILE_RESUME || mode == OUTFILE_RESUME_IPFIX) && f->regular)
+		cut(path, fd, mode);
 	f->torn = false;
 	return 0;
 }

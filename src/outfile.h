@@ -30,6 +30,7 @@ enum outfile_mode {
 	OUTFILE_APPEND,	  /* reopening: keep it */
 	OUTFILE_FRESH,	  /* must not exist */
 	OUTFILE_RESUME,	  /* start-up after a crash: keep its whole lines */
+	OUTFILE_RESUME_IPFIX, /* ... its whole messages */
 };
 
 void	 outfile_init(struct outfile *, const char *path, struct counters *);

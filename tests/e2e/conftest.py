@@ -162,13 +162,14 @@ def truth(path):
 
 
 class Running:
-    """The probe in the background; ended with the test, whatever happens."""
+    """The probe in the background, started BY a command if there is one; ended with the
+    test, whatever happens."""
 
-    def __init__(self, args, stdin=subprocess.DEVNULL, stderr=None, cwd=None):
+    def __init__(self, args, stdin=subprocess.DEVNULL, stderr=None, cwd=None, by=()):
         self.log = tempfile.TemporaryFile()
         self.out = tempfile.TemporaryFile()
         self.started = time.monotonic()
-        self.process = subprocess.Popen([str(PROBE), *map(str, args)], stdin=stdin,
+        self.process = subprocess.Popen([*by, str(PROBE), *map(str, args)], stdin=stdin,
                                         stdout=self.out, stderr=stderr or self.log, cwd=cwd)
 
     def text(self):

@@ -188,6 +188,7 @@ rolled_back(struct node *n)
 	if (n->rollbacks++ == 0)
 		log_warn("node %s: has lost what it had acknowledged; what is not a "
 			 "counter is sent again", n->text);
+	counter_inc(n->set->s.counters, COUNTER_NODE_ROLLBACKS);
 	cloud_rearm_all(n->set->cloud, n->index);
 }
 

@@ -56,8 +56,8 @@ class RedisServer:
     """A redis-server whose append-only file is on disk before it answers, so that kill -9
     loses nothing it has acknowledged. OPTIONS are its own, as on its command line."""
 
-    def __init__(self, folder, *options, unix=False, port=None, password=None, start=True):
-        self.folder, self.options, self.password = folder, list(options), password
+    def __init__(self, folder, *options, unix=False, port=None, password=None, start=True, host='127.0.0.1'):
+        self.folder, self.options, self.password, self.host = folder, list(options), password, host
         folder.mkdir(parents=True, exist_ok=True)
         self.path = str(folder / 'redis.sock') if unix else None
         self.port = 0 if unix else port or free_port(socket.SOCK_STREAM)
@@ -69,10 +69,10 @@ class RedisServer:
     @property
     def address(self):
         """As --redis wants it."""
-        return 'unix:' + self.path if self.path else '127.0.0.1:%d' % self.port
+        return 'unix:' + self.path if self.path else '%s:%d' % (self.host, self.port)
 
-    def start(self):
-        argv = ['redis-server', '--port', self.port, '--bind', '127.0.0.1', '--dir', self.folder,
+    def start(self, ready=True):
+        argv = ['redis-server', '--port', self.port, '--bind', self.host, '--dir', self.folder,
                 '--save', '', '--appendonly', 'yes', '--appendfsync', 'always', '--daemonize', 'no',
                 '--logfile', self.folder / 'redis.log']
         if self.path:
@@ -81,7 +81,8 @@ class RedisServer:
             argv += ['--requirepass', self.password]
         self.process = subprocess.Popen([str(a) for a in argv + self.options], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.wait_ready()
+        if ready:
+            self.wait_ready()
         return self
 
     def wait_ready(self):
@@ -99,7 +100,7 @@ class RedisServer:
         kw = {'password': self.password, 'decode_responses': True, 'socket_timeout': 20, **kw}
         if self.path:
             return redis.Redis(unix_socket_path=self.path, **kw)
-        return redis.Redis(host='127.0.0.1', port=self.port, **kw)
+        return redis.Redis(host=self.host, port=self.port, **kw)
 
     def kill9(self):
         self.process.kill()

@@ -426,7 +426,9 @@ class Soak:
             subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
         threading.excepthook = self.thread_failed
         self.udp, self.tcp = UdpCollector(), TcpCollector()
-        self.redis = RedisServer(folder / 'redis')
+        # Small files, so that it is back soon.
+        self.redis = RedisServer(folder / 'redis', '--auto-aof-rewrite-min-size', '16mb', '--appendfsync', 'everysec')
+        self.redis.wait_ready = lambda: None  # later ones are not waited for
         self.start_probe()
         self.send()
 
@@ -477,26 +479,33 @@ class Soak:
 
     def send(self):
         """From the moment on that the probe hears."""
-        from cloud import redis as module
         end = time.monotonic() + 30
-        while self.live:
-            try:
-                bound = [x for x in Path('/proc/%d/net/packet' % self.probe.pid).read_text().splitlines()[1:]
-                         if x.split()[5] == '1']
-                with self.client() as c:
-                    if c.ping() and len(bound) >= 2:
-                        break
-            except (module.ConnectionError, OSError):
-                pass
+        while self.live and not (self.captures() and self.answers()):
             if self.probe.poll() is not None or time.monotonic() > end:
                 raise SystemExit('the probe does not start:\n' + (self.folder / 'probe.log').read_text())
             time.sleep(.1)
         if self.live:
             time.sleep(.5)
         self.go.set()
-        while self.sent.value < self.args.rate // 10:
+        while self.sent.value < self.args.rate // 10 or not self.answers():
             time.sleep(.05)
         self.clients = Clients(self.client, self.port)
+
+    def captures(self):
+        """Its sockets are bound."""
+        try:
+            lines = Path('/proc/%d/net/packet' % self.probe.pid).read_text().splitlines()[1:]
+        except OSError:
+            return False
+        return len([x for x in lines if x.split()[5] == '1']) >= 2
+
+    def answers(self):
+        from cloud import redis
+        try:
+            with self.client() as c:
+                return c.ping()
+        except (redis.ConnectionError, OSError):
+            return False
 
     def counters(self):
         from cloud import counters

@@ -22,6 +22,9 @@
 #include "flowtcp.h"
 
 #define FETCH_MIN 16384 /* flows alive from which on records are fetched ahead */
+/* In an emergency the idle timeout is divided by these. */
+#define EMERGENCY_NEW  6 /* TCP SYN without an answer */
+#define EMERGENCY_IDLE 3
 
 /*
  * Ends
@@ -244,6 +247,60 @@ flowtable_look(struct flowtable *t, struct flow *f)
 	wheel_move(t, f, flowtable_look_due(t, f));
 }
 
+/*
+ * The flow of list L that was silent for longest, as far as a tick tells. On the way
+ * those that were used meanwhile go where they belong: no packet makes one of them pass
+ * here twice.
+ */
+static struct flow *
+flowtable_oldest(struct flowtable *t, enum list l)
+{
+	struct flow *f;
+	uint64_t due, tick;
+
+	while ((f = wheel_first(t, l, &tick)) != NULL) {
+		due = flowtable_idle_due(t, f);
+		if (wheel_place(t, due) <= tick)
+			return f;
+		wheel_move(t, f, due);
+	}
+	return NULL;
+}
+
+/* Do handshakes without an answer take more than their share? */
+static inline bool
+flowtable_flooded(const struct flowtable *t)
+{
+	return t->wheel[LIST_NEW].count > t->opt.max / 16;
+}
+
+/* End the flows of list L that were silent for KEEP_US, while too many are alive. */
+static void
+flowtable_relieve_list(struct flowtable *t, enum list l, uint64_t keep_us, unsigned *budget)
+{
+	struct flow *f;
+
+	while (t->alive > t->calm && *budget > 0 && (f = flowtable_oldest(t, l)) != NULL &&
+	    flow_used_us(f) + keep_us < t->clock_us) {
+		--*budget;
+		flowtable_end(t, f, FLOW_END_LACK);
+	}
+}
+
+/*
+ * An emergency: timeouts are shorter until there is room again. Connections that exist
+ * are not hurried while it is handshakes without an answer that take the room.
+ */
+static void
+flowtable_relieve(struct flowtable *t, unsigned *budget)
+{
+	flowtable_relieve_list(t, LIST_NEW, t->opt.idle_us / EMERGENCY_NEW, budget);
+	if (!flowtable_flooded(t))
+		flowtable_relieve_list(t, LIST_IDLE, t->opt.idle_us / EMERGENCY_IDLE, budget);
+	if (t->alive <= t->calm)
+		t->emergency = false;
+}
+
 static void
 flowtable_sweep(struct flowtable *t)
 {
@@ -257,6 +314,11 @@ flowtable_sweep(struct flowtable *t)
 				return;
 			flowtable_look(t, f);
 		}
+	if (t->emergency) {
+		flowtable_relieve(t, &budget);
+		if (budget == 0)
+			return;
+	}
 	t->passed = false;
 }
 
@@ -279,26 +341,6 @@ flowtable_expire(struct flowtable *t, uint64_t now_us)
 	flowtable_clock_to(t, now_us);
 }
 
-/*
- * The flow of list L that was silent for longest, as far as a tick tells. On the way
- * those that were used meanwhile go where they belong: no packet makes one of them pass
- * here twice.
- */
-static struct flow *
-flowtable_oldest(struct flowtable *t, enum list l)
-{
-	struct flow *f;
-	uint64_t due, tick;
-
-	while ((f = wheel_first(t, l, &tick)) != NULL) {
-		due = flowtable_idle_due(t, f);
-		if (wheel_place(t, due) <= tick)
-			return f;
-		wheel_move(t, f, due);
-	}
-	return NULL;
-}
-
 /* No room: the flow that is missed least leaves. */
 static void
 flowtable_evict(struct flowtable *t)
@@ -307,7 +349,7 @@ flowtable_evict(struct flowtable *t)
 
 	/* a flood of SYNs must not push out connections that exist; a few new ones must
 	   not be pushed out by them */
-	if (f == NULL && t->wheel[LIST_NEW].count > t->opt.max / 16)
+	if (f == NULL && flowtable_flooded(t))
 		f = flowtable_oldest(t, LIST_NEW);
 	if (f == NULL)
 		f = flowtable_oldest(t, LIST_IDLE);
@@ -360,6 +402,10 @@ flowtable_make(struct flowtable *t, const struct packet *pkt,
 	t->alive++;
 	counter_inc(t->counters, COUNTER_FLOWS);
 	counter_max(t->counters, COUNTER_FLOWS_MAX, t->alive);
+	if (t->alive >= t->full && !t->emergency) {
+		t->emergency = t->passed = true;
+		counter_inc(t->counters, COUNTER_EMERGENCIES);
+	}
 	f->last_dir_us[dir] = pkt->ts_us; /* as if it were accounted */
 	flow_use(t, f);
 	f->list = tcp && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? LIST_NEW

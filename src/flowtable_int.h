@@ -63,6 +63,8 @@ struct flowtable {
 	uint64_t clock_us;
 	uint64_t tick; /* of the clock: those before it have passed */
 	bool passed;   /* flows have, and were not all looked at yet */
+	bool emergency;
+	uint32_t full, calm; /* flows alive at which an emergency begins, and ends */
 	struct details {
 		struct flow_detail *free;
 		void **slab; /* owned, as the slabs */

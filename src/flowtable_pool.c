@@ -176,6 +176,8 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 	t->counters = counters;
 	t->nbuckets = opt->max / 6 + 4;
 	t->slots = opt->max + opt->spare;
+	t->full = opt->max - opt->max / 10;
+	t->calm = (uint32_t)((uint64_t)opt->max * 7 / 10);
 	t->free_head = NIL;
 	t->serial = opt->serial_first;
 	for (l = 0; l < LISTS; l++)

@@ -289,7 +289,7 @@ compare_records(struct records *a, struct records *b)
 static void
 run_model(unsigned seed, unsigned collide)
 {
-	struct flowtable_options opt = {.max = TALKS, .spare = TALKS, .serial_first = 1,
+	struct flowtable_options opt = {.max = 2 * TALKS, .spare = TALKS, .serial_first = 1,
 		.serial_step = 1, .seed = seed, .idle_us = M_IDLE, .active_us = M_ACTIVE,
 		.linger_us = M_LINGER, .parts = FLOWKEY_DEFAULT, .fold = collide};
 	struct flowtable_calls calls = {told_finish, told_end, told_wait, NULL};

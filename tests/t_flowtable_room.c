@@ -16,7 +16,7 @@ test_evicts_least_recently_used(void **state)
 	r.opt.max = 32;
 	rig_open(&r);
 	for (i = 0; i < 32; i++)
-		udp(&r, i, 0, i * SECOND / 2);
+		udp(&r, i, 0, 10 * SECOND + i * SECOND / 4);
 	udp(&r, 0, 1, 16 * SECOND); /* 0 is fresh again */
 	udp(&r, 100, 0, 17 * SECOND);
 	assert_int_equal(r.ngot, 1);
@@ -145,6 +145,7 @@ test_report_without_record(void **state)
 	rig_options(&r);
 	r.opt.max = 16;
 	r.opt.spare = 0;
+	r.opt.idle_us = 60 * SECOND; /* a third is not over */
 	r.opt.active_us = 10 * SECOND;
 	rig_open(&r);
 	for (i = 0; i < 16; i++)

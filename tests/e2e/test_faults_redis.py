@@ -37,7 +37,7 @@ class Fault:
     def begin(self, address, before=()):
         return Running(['-i', self.crowd.path, *CROWD, '--speed', 2, '--no-dpi', '--resp', 'none',
                         '--probe-id', 'p1', '--cloud-interval', 1, '--redis', address, '--json', self.folder / 'json',
-                        '-T', T, '--drain-timeout', 40], before=by)
+                        '-T', T, '--drain-timeout', 40], before=before)
 
     def written(self):
         return sent(totals(self.server.client())) > 0

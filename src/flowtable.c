@@ -289,16 +289,18 @@ flowtable_relieve_list(struct flowtable *t, enum list l, uint64_t keep_us, unsig
 
 /*
  * An emergency: timeouts are shorter until there is room again. Connections that exist
- * are not hurried while it is handshakes without an answer that take the room.
+ * are not hurried while it is handshakes without an answer that take the room, nor before
+ * it is nearly used up: a table that is just large enough gives whole records.
  */
 static void
 flowtable_relieve(struct flowtable *t, unsigned *budget)
 {
 	flowtable_relieve_list(t, LIST_NEW, t->opt.idle_us / EMERGENCY_NEW, budget);
-	if (!flowtable_flooded(t))
+	t->tight |= t->alive >= t->opt.max - t->opt.max / 32;
+	if (t->tight && !flowtable_flooded(t))
 		flowtable_relieve_list(t, LIST_IDLE, t->opt.idle_us / EMERGENCY_IDLE, budget);
 	if (t->alive <= t->calm)
-		t->emergency = false;
+		t->emergency = t->tight = false;
 }
 
 static void

@@ -5,9 +5,9 @@
  * locks. Sized once: MAX flows alive, SPARE more records that may be under way to the
  * control thread. Finding, making, touching and ending a flow are O(1).
  *
- * From 90 % of MAX until 70 % there is an emergency: flows end, for lack of room, after a
- * third of the idle timeout, TCP SYNs without an answer after a sixth; and only these if
- * they are more than a sixteenth of MAX. At MAX one flow leaves for each that comes: closed
+ * From 90 % of MAX until 70 % there is an emergency: TCP SYNs without an answer end, for
+ * lack of room, after a sixth of the idle timeout; once it was 97 % other flows do after a
+ * third, if such SYNs are no more than a sixteenth of MAX. At MAX one flow leaves for each that comes: closed
  * connections first, then such SYNs, then who was silent for longest.
  */
 #ifndef MCPROBE_FLOWTABLE_H

@@ -63,7 +63,7 @@ struct flowtable {
 	uint64_t clock_us;
 	uint64_t tick; /* of the clock: those before it have passed */
 	bool passed;   /* flows have, and were not all looked at yet */
-	bool emergency;
+	bool emergency, tight;
 	uint32_t full, calm; /* flows alive at which an emergency begins, and ends */
 	struct details {
 		struct flow_detail *free;

@@ -661,6 +661,7 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 		.linger_us = LINGER_US,
 		.parts = c->aggregation,
 		.sweep = c->live ? LIVE_SWEEP : 0,
+		.no_l7 = !s->dpi,
 		.no_swap = c->no_swap,
 		.account_l2 = c->account_l2,
 		.statistics = s->statistics,
@@ -769,7 +770,8 @@ worker_free(struct worker *w)
 		return;
 	if (w->started)
 		pthread_join(w->thread, NULL);
-	if (w->home.slot != NULL)
+	/* else the table is freed with all there is: a million records need no look more */
+	if (w->home.slot != NULL && w->plugins != NULL)
 		worker_take_home(w);
 	plugin_flows_free(w->plugins);
 	plugin_splitter_free(w->splitter);

@@ -55,6 +55,19 @@ struct capture	*capture_open_live(const char *name, const struct capture_options
 void	 capture_close(struct capture *);
 
 /*
+ * Read a file's frames into BLOCKS, borrowed, of capture_block_size octets. What has its frames in a
+ * block that somebody else uses stays as it is: reading goes on in another one, and there
+ * are no frames while all are in use. Not for files that libpcap reads: then nothing
+ * changes.
+ */
+struct block;
+struct blocks;
+void	 capture_share(struct capture *, struct blocks *);
+/* The block in which the frames of the present call of the sink lie. NULL: in none. */
+struct block	*capture_block(const struct capture *);
+extern const size_t capture_block_size;
+
+/*
  * Hand frames to SINK, at most MAX of them. Returns how many, or an enum
  * capture_status. 0 means none now, call again: nothing waits at the interface, a
  * signal came, a pipe gave nothing for TIMEOUT_MS, or the filter took none of the MAX

@@ -71,14 +71,69 @@ source_close(struct source *s)
 	if (s->fd > STDIN_FILENO)
 		close(s->fd);
 	s->fd = -1;
-	free(s->buf);
+	if (s->block != NULL)
+		block_drop(s->block);
+	else
+		free(s->buf);
+	s->block = NULL;
 	s->buf = NULL;
+}
+
+const size_t capture_block_size = SOURCE_FRONT + SOURCE_BLOCK;
+
+void
+capture_share(struct capture *c, struct blocks *blocks)
+{
+	struct source *s = &c->source;
+	struct block *b;
+
+	if (c->live || c->pcap != NULL || s->block != NULL)
+		return;
+	b = blocks_take(blocks);
+	if (b == NULL)
+		return;
+	memcpy(b->buf + s->pos, s->buf + s->pos, s->end - s->pos);
+	free(s->buf);
+	s->buf = b->buf;
+	s->block = b;
+	s->blocks = blocks;
+}
+
+struct block *
+capture_block(const struct capture *c)
+{
+	return c->source.block;
+}
+
+/*
+ * What was left over, LEFT bytes, to just in front of where the next block is read to: in
+ * another one if somebody still looks at this. False: there is none.
+ */
+static bool
+source_turn(struct source *s, size_t left)
+{
+	struct block *old = NULL, *new;
+	uint8_t *to = s->buf;
+
+	if (s->block != NULL && block_shared(s->block)) {
+		new = blocks_take(s->blocks);
+		if (new == NULL)
+			return false;
+		old = s->block;
+		s->block = new;
+		to = new->buf;
+	}
+	memmove(to + SOURCE_FRONT - left, s->buf + s->pos, left);
+	s->buf = to;
+	if (old != NULL)
+		block_drop(old);
+	return true;
 }
 
 /*
  * Make room after the bytes left over and say how much there is. Small pieces from a
  * pipe are appended while a page is free, so that a long record that comes in a
- * thousand pieces is not moved a thousand times.
+ * thousand pieces is not moved a thousand times. 0: no block is free.
  */
 static size_t
 source_room(struct source *s)
@@ -90,7 +145,8 @@ source_room(struct source *s)
 		return limit - s->end;
 	if (left > SOURCE_FRONT)
 		abort(); /* nobody waits for more than one record */
-	memmove(s->buf + SOURCE_FRONT - left, s->buf + s->pos, left);
+	if (!source_turn(s, left))
+		return 0;
 	s->pos = SOURCE_FRONT - left;
 	s->end = SOURCE_FRONT;
 	return SOURCE_BLOCK;
@@ -103,6 +159,10 @@ source_fill(struct source *s)
 	size_t room = source_room(s);
 	ssize_t n;
 
+	if (room == 0) {
+		errno = EAGAIN;
+		return SOURCE_QUIET;
+	}
 	if (s->slow) {
 		int ready = poll(&p, 1, s->wait_ms);
 

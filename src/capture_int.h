@@ -9,6 +9,7 @@
 
 #include <pcap/pcap.h>
 
+#include "block.h"
 #include "capture.h"
 
 #define CAPTURE_TIME_MAX 253402300799 /* s since the epoch: end of 9999 */
@@ -32,7 +33,9 @@ struct source {
 	int fd; /* owned, but for standard input */
 	bool slow; /* a pipe or the like: waits for at most WAIT_MS */
 	int wait_ms;
-	uint8_t *buf;	 /* owned */
+	uint8_t *buf;	 /* owned, but for that of BLOCK */
+	struct blocks *blocks; /* borrowed: BUF is of one of them; NULL: frames are not shared */
+	struct block *block; /* the one; its user */
 	size_t pos, end; /* bytes not used yet */
 	uint64_t got;	 /* bytes read(2) so far */
 	uint64_t size;	 /* of a regular file, else 0 */

@@ -29,6 +29,13 @@ struct decode {
  */
 enum counter decode_frame(const struct decode *, const struct frame *, struct packet *);
 
+/*
+ * Is FRAME plain: Ethernet, at most one VLAN tag, IP in one piece, TCP or UDP with its header
+ * there? Then decode_frame() without tunnels makes a packet of a flow of it, and here are
+ * the fields of that packet which make its key; the others are left as they were.
+ */
+bool	 decode_plain(const struct frame *, struct packet *);
+
 /* True if frames of this LINKTYPE_ number can be decoded. */
 bool	 decode_knows_link(unsigned link);
 

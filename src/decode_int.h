@@ -8,6 +8,7 @@
  *	decode.c	the frame, Ethernet and its tags, MPLS, IPv4, IPv6
  *	decode_link.c	the other link types: PPP, HDLC, LLC, 802.11, cooked, ...
  *	decode_l4.c	transport headers
+ *	decode_plain.c	only which flow a plain frame is of
  *	decode_tunnel.c	tunnels, and the way back when one leads nowhere
  */
 #ifndef MCPROBE_DECODE_INT_H

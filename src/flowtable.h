@@ -29,6 +29,7 @@ struct flowtable_options {
 	uint64_t linger_us; /* after FIN both ways or RST */
 	unsigned parts; /* FLOWKEY_ */
 	unsigned sweep; /* flows ended per packet at most by timeouts, 0: no limit */
+	bool no_l7;	/* nobody classifies: no flow ever has L7 */
 	bool no_swap;	/* client = sender of the first packet */
 	bool account_l2;
 	bool statistics; /* keep flow_detail for every flow: the template asks for it */

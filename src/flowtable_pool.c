@@ -149,7 +149,8 @@ flowtable_put(struct flowtable *t, struct flow *f)
 {
 	detail_put(t, flow_details(f));
 	f->detail = NULL;
-	free(f->l7);
+	if (f->l7 != NULL)
+		free(f->l7);
 	f->l7 = NULL;
 	f->end = FLOW_END_NONE;
 	f->next = t->free_head;
@@ -217,7 +218,7 @@ flowtable_free(struct flowtable *t)
 
 	if (t == NULL)
 		return;
-	for (i = 0; i < t->touched; i++)
+	for (i = 0; i < t->touched && !t->opt.no_l7; i++)
 		free(t->pool[i].l7);
 	for (l = 0; l < 2; l++) {
 		for (i = 0; i < t->details[l].nslabs; i++)

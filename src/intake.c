@@ -22,6 +22,15 @@ intake_init(struct intake *in, const struct config *c, uint64_t seed,
 }
 
 void
+intake_plain(struct intake *in, struct counters *counters)
+{
+	memset(in, 0, sizeof(*in));
+	in->counters = counters;
+	in->rate = 1;
+	in->decode.counters = counters;
+}
+
+void
 intake_split(struct intake *in, uint32_t (*sub)(void *, const struct packet *), void *arg)
 {
 	in->decode.sub = sub;

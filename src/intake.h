@@ -22,6 +22,8 @@ struct intake {
 int	 intake_init(struct intake *, const struct config *, uint64_t seed,
 	     struct counters *);
 void	 intake_clear(struct intake *);
+/* For frames that decode_plain() knows, all of which count: fragments are none of them. */
+void	 intake_plain(struct intake *, struct counters *);
 /* Ask SUB for the sub-flow of each packet, as of struct decode. */
 void	 intake_split(struct intake *, uint32_t (*sub)(void *, const struct packet *),
 	     void *arg);

@@ -17,6 +17,7 @@ struct trace {
 	struct capture *capture;       /* owned; NULL at the end */
 	unsigned file;		       /* which of FILES is open */
 	struct intake intake;
+	struct blocks *blocks; /* borrowed; NULL: frames are nobody else's */
 	struct counters *counters;
 	struct trace_calls call;
 	uint64_t pace_ts_us, pace_us; /* --speed: packet time, monotonic time */
@@ -55,6 +56,26 @@ trace_split(struct trace *t, uint32_t (*sub)(void *, const struct packet *), voi
 	intake_split(&t->intake, sub, arg);
 }
 
+unsigned
+trace_decode(struct trace *t, const struct frame *frames, unsigned n, struct packet *pkts)
+{
+	return intake_packets(&t->intake, frames, n, pkts);
+}
+
+void
+trace_share(struct trace *t, struct blocks *blocks)
+{
+	t->blocks = blocks;
+	if (t->capture != NULL)
+		capture_share(t->capture, blocks);
+}
+
+struct block *
+trace_block(const struct trace *t)
+{
+	return capture_block(t->capture);
+}
+
 void
 trace_free(struct trace *t)
 {
@@ -69,8 +90,13 @@ static void
 trace_batch(struct trace *t, const struct frame *frames, unsigned n)
 {
 	struct packet pkts[CAPTURE_BATCH];
-	unsigned m = intake_packets(&t->intake, frames, n, pkts);
+	unsigned m;
 
+	if (t->call.frames != NULL) {
+		t->call.frames(t->call.arg, frames, n);
+		return;
+	}
+	m = intake_packets(&t->intake, frames, n, pkts);
 	if (m > 0)
 		t->call.packets(t->call.arg, pkts, m);
 }
@@ -128,8 +154,11 @@ trace_next_file(struct trace *t)
 		const char *path = t->files->v[t->file];
 
 		c = capture_open_file(path, &opt, err, sizeof(err));
-		if (c != NULL && decode_knows_link(capture_link(c)))
+		if (c != NULL && decode_knows_link(capture_link(c))) {
+			if (t->blocks != NULL)
+				capture_share(c, t->blocks);
 			return c;
+		}
 		if (c != NULL)
 			snprintf(err, sizeof(err), "%s: link type %u is not supported", path,
 			    capture_link(c));

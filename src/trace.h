@@ -17,6 +17,8 @@ struct trace;
 struct trace_calls {
 	/* N <= CAPTURE_BATCH packets, valid during the call */
 	void (*packets)(void *arg, const struct packet *, unsigned n);
+	/* or, if not NULL, the frames as they are: see trace_decode() */
+	void (*frames)(void *arg, const struct frame *, unsigned n);
 	/* --speed: sleep at most US; false: stop reading */
 	bool (*pause)(void *arg, uint64_t us);
 	void *arg;
@@ -30,6 +32,14 @@ void		 trace_free(struct trace *);
 /* As intake_split(). */
 void		 trace_split(struct trace *, uint32_t (*sub)(void *, const struct packet *),
 		     void *arg);
+
+/* From within FRAMES: the packets of N of them, as PACKETS would get them. Returns how many. */
+unsigned	 trace_decode(struct trace *, const struct frame *, unsigned n,
+		     struct packet *);
+/* Frames are to be in BLOCKS, borrowed, where that can be; see capture_share(). */
+void		 trace_share(struct trace *, struct blocks *);
+/* From within FRAMES or PACKETS: the block they lie in; NULL: in none. */
+struct block	*trace_block(const struct trace *);
 
 /* Read a few hundred frames. False when the last file has ended. */
 bool		 trace_read(struct trace *);

@@ -439,14 +439,13 @@ worker_run_dealt(struct worker *w)
 
 	while (!last) {
 		struct deal_batch *b = worker_deal(w);
-		unsigned i, n;
+		struct packet pkts[CAPTURE_BATCH];
+		unsigned at = 0, n;
 
 		if (b == NULL)
 			continue;
-		for (i = 0; i < b->n; i += n) {
-			n = b->n - i > CAPTURE_BATCH ? CAPTURE_BATCH : b->n - i;
-			worker_packets(w, &b->pkt[i], n);
-		}
+		while ((n = deal_packets(b, &at, &w->intake, pkts)) > 0)
+			worker_packets(w, pkts, n);
 		if (b->clock_us != 0)
 			worker_expire(w, b->clock_us);
 		last = b->last;
@@ -662,6 +661,7 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 		.linger_us = LINGER_US,
 		.parts = c->aggregation,
 		.sweep = c->live ? LIVE_SWEEP : 0,
+		.no_l7 = !s->dpi,
 		.no_swap = c->no_swap,
 		.account_l2 = c->account_l2,
 		.statistics = s->statistics,
@@ -690,7 +690,7 @@ worker_make_table(struct worker *w, const struct worker_setup *s)
 static int
 worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t errlen)
 {
-	struct trace_calls calls = {worker_trace_packets, worker_pause, w};
+	struct trace_calls calls = {worker_trace_packets, NULL, worker_pause, w};
 
 	snprintf(err, errlen, "no memory for %d flows", s->config->max_flows);
 	if (s->file != NULL) {
@@ -701,6 +701,8 @@ worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t er
 	}
 	if (bell_init(&w->bell) < 0 || worker_make_table(w, s) < 0)
 		return -1;
+	if (s->deal != NULL)
+		intake_plain(&w->intake, &w->counters);
 	if (s->config->live &&
 	    intake_init(&w->intake, s->config, s->seed, &w->counters) < 0)
 		return -1;
@@ -768,7 +770,8 @@ worker_free(struct worker *w)
 		return;
 	if (w->started)
 		pthread_join(w->thread, NULL);
-	if (w->home.slot != NULL)
+	/* else the table is freed with all there is: a million records need no look more */
+	if (w->home.slot != NULL && w->plugins != NULL)
 		worker_take_home(w);
 	plugin_flows_free(w->plugins);
 	plugin_splitter_free(w->splitter);

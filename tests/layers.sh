@@ -6,7 +6,7 @@
 cd "$(dirname "$0")/.." || exit 1
 
 any='config counter log clock pool heart'
-in='capture decode frag packet'
+in='capture block decode frag packet'
 hold='flowkey flow flowtable flowtcp flowaccount flowdelta dpi reorder'
 out='field template export netflow5 netflow9 ipfix ipfixfile options_data message stream
     wire collector json dump outfile keyname cloud glob resp server client command

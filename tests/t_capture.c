@@ -4,6 +4,7 @@
  * (MCPROBE_CORPUS) every one of them must give the frames libpcap gives. Pipes and
  * pcapng: t_capture_pipe.c; interfaces, which need root: e2e/test_live_capture.py.
  */
+#include "block.h"
 #include "capture_files.h"
 
 #include <dirent.h>
@@ -132,6 +133,73 @@ test_borders(void **state)
 }
 
 /* A file cut anywhere gives the frames that are whole, then says that it is cut. */
+#define SHARED 2000
+
+/* Somebody who still reads what he was handed. */
+struct reader {
+	struct capture *c;
+	struct block *held[4];
+	const uint8_t *data[SHARED];
+	unsigned nheld, n;
+};
+
+static void
+hold(void *arg, const struct frame *frames, unsigned n)
+{
+	struct reader *r = arg;
+	struct block *b = capture_block(r->c);
+	unsigned i;
+
+	assert_non_null(b);
+	if (r->nheld == 0 || r->held[r->nheld - 1] != b) {
+		assert_true(r->nheld < 4);
+		block_use(b);
+		r->held[r->nheld++] = b;
+	}
+	for (i = 0; i < n; i++)
+		r->data[r->n++] = frames[i].data;
+}
+
+/* Frames in shared blocks stay as they are until they are dropped; with all blocks in use
+ * there is nothing to read, and no frame is lost by it. */
+static void
+test_shared(void **state)
+{
+	struct blocks *blocks = blocks_new(3, capture_block_size);
+	struct reader *r = calloc(1, sizeof(*r));
+	unsigned i, from = 0, waits = 0;
+	struct bytes b = {0};
+	int n;
+
+	(void)state;
+	assert_non_null(r);
+	put_header(&b, MAGIC_US, 65535, 1);
+	for (i = 0; i < SHARED; i++)
+		put_frame(&b, i, 1000);
+	save(&b, b.len);
+	r->c = must_open(path, &plain);
+	capture_share(r->c, blocks);
+	while ((n = capture_read(r->c, 100, hold, r)) >= 0) {
+		if (n > 0)
+			continue;
+		waits++;
+		assert_int_equal(r->nheld, 3);
+		for (; from < r->n; from++)
+			assert_memory_equal(r->data[from], pattern(from, 1000), 1000);
+		while (r->nheld > 0)
+			block_drop(r->held[--r->nheld]);
+	}
+	assert_int_equal(n, CAPTURE_EOF);
+	assert_int_equal(r->n, SHARED);
+	assert_true(waits >= 2);
+	capture_close(r->c);
+	for (; from < r->n; from++)
+		assert_memory_equal(r->data[from], pattern(from, 1000), 1000);
+	blocks_free(blocks);
+	free(r);
+	drop(&b);
+}
+
 static void
 test_truncated(void **state)
 {
@@ -551,6 +619,7 @@ main(void)
 	    cmocka_unit_test(test_magics),
 	    cmocka_unit_test(test_batches),
 	    cmocka_unit_test(test_borders),
+	    cmocka_unit_test(test_shared),
 	    cmocka_unit_test(test_truncated),
 	    cmocka_unit_test(test_lengths),
 	    cmocka_unit_test(test_filter),

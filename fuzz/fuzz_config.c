@@ -18,6 +18,7 @@
 #include "config.h"
 #include "config_row.h"
 #include "fuzz.h"
+#include "nomem.h"
 
 const char fuzz_name[] = "config";
 
@@ -94,17 +95,36 @@ parse(int argc, char **argv)
 {
 	struct config c;
 	char err[256];
+	unsigned long failed;
+	int rc;
 
 	memset(err, 'x', sizeof(err));
-	if (config_parse(&c, argc, argv, err, sizeof(err)) == 0)
+	rc = config_parse(&c, argc, argv, err, sizeof(err));
+	failed = nomem_failed();
+	nomem_set(0, 0);
+	CHECK(rc != 0 || failed == 0); /* no option is left out for want of memory */
+	if (rc == 0)
 		check_config(&c);
 	else
 		CHECK(err[0] != '\0' && memchr(err, '\0', sizeof(err)) != NULL);
 	config_clear(&c);
 }
 
+/* With all memory there is, then with little. Words may change their places. */
 static void
-parse_file(const uint8_t *text, size_t len)
+parse_both(int argc, char **argv, uint64_t seed)
+{
+	char *again[WORDS + 2];
+
+	memcpy(again, argv, ((size_t)argc + 1) * sizeof(*argv));
+	nomem_set(0, 0);
+	parse(argc, argv);
+	nomem_some(seed);
+	parse(argc, again);
+}
+
+static void
+parse_file(const uint8_t *text, size_t len, uint64_t seed)
 {
 	char *argv[] = {"mcprobe", "--check-config", "-c", "f", NULL};
 	int fd = open("f", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -112,11 +132,11 @@ parse_file(const uint8_t *text, size_t len)
 	CHECK(fd != -1);
 	CHECK(write(fd, text, len) == (ssize_t)len);
 	close(fd);
-	parse(4, argv);
+	parse_both(4, argv, seed);
 }
 
 static void
-parse_line(const uint8_t *text, size_t len)
+parse_line(const uint8_t *text, size_t len, uint64_t seed)
 {
 	char *argv[WORDS + 2] = {"mcprobe"}, *copy = malloc(len + 1), *p;
 	int argc = 1;
@@ -128,19 +148,21 @@ parse_line(const uint8_t *text, size_t len)
 		p[strcspn(p, "\n")] = '\0';
 		argv[argc++] = p;
 	}
-	parse(argc, argv);
+	parse_both(argc, argv, seed);
 	free(copy);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	uint64_t seed = fuzz_hash(UINT64_C(0xcbf29ce484222325), data, len);
+
 	if (len < 1 || len > TEXT_MAX || !harmless(data + 1, len - 1))
 		return 0;
 	enter_folder();
 	if (data[0] & 1)
-		parse_line(data + 1, len - 1);
+		parse_line(data + 1, len - 1, seed);
 	else
-		parse_file(data + 1, len - 1);
+		parse_file(data + 1, len - 1, seed);
 	return 0;
 }

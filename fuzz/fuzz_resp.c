@@ -8,9 +8,11 @@
  *
  * The same requests and the same end are found when the bytes come as fast as the
  * parser takes them, one by one, and in pieces of any size; no limit is passed; memory
- * is in proportion to what has come; and what was found, written anew, is found again.
+ * is in proportion to what has come; and what was found, written anew, is found again. Where
+ * there is none, the parser says so and is not used any more.
  */
 #include "fuzz.h"
+#include "nomem.h"
 #include "resp.h"
 
 #include <stdbool.h>
@@ -155,6 +157,27 @@ parse(const struct resp_limits *l, const uint8_t *data, size_t len, unsigned ste
 	resp_parser_clear(&r);
 }
 
+/* While memory ends: what is found is within limits until the parser gives up. */
+static void
+parse_little(const struct resp_limits *l, const uint8_t *data, size_t len, uint64_t seed)
+{
+	struct resp_parser r;
+	struct found f = {0};
+	size_t n;
+
+	resp_parser_init(&r, l);
+	nomem_some(seed);
+	for (; len > 0; data += n, len -= n) {
+		n = 1 + seed % 50;
+		n = n < len ? n : len;
+		if (n > l->total - resp_pending(&r) || !resp_feed(&r, data, n) ||
+		    !take(&r, &f, false))
+			break;
+	}
+	nomem_set(0, 0);
+	resp_parser_clear(&r);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -169,5 +192,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	parse(l, data + 2, len - 2, 1 + data[1] % 80, false, &pieces);
 	CHECK(memcmp(&whole, &single, sizeof(whole)) == 0);
 	CHECK(memcmp(&whole, &pieces, sizeof(whole)) == 0);
+	parse_little(l, data + 2, len - 2, fuzz_hash(UINT64_C(0xcbf29ce484222325), data, len));
 	return 0;
 }

@@ -6,9 +6,10 @@
  *	lines	method, host, URL; the host is also asked for as a name
  *
  * What is found was given; the same is found twice; added once more it changes nothing;
- * memory is within bounds, and given back.
+ * memory is within bounds, and given back; where there is none what is found was given.
  */
 #include "fuzz.h"
+#include "nomem.h"
 #include "watch.h"
 
 #include <stdbool.h>
@@ -73,6 +74,30 @@ check_once(struct watch *w, const struct watch_text *entry, unsigned n)
 	}
 }
 
+/* The lists anew, while memory ends. */
+static void
+check_little(struct watch *w, const struct watch_text *entry, unsigned n,
+    const struct watch_url *url, uint64_t seed)
+{
+	struct watch_text found[WATCH_FOUND];
+	struct watch_stats stats;
+	unsigned list, count;
+	bool costly;
+
+	nomem_some(seed);
+	give(w, entry, n, false);
+	nomem_set(0, 0);
+	for (list = 0; list < WATCH_LISTS; list++) {
+		watch_stats(w, 0, list, &stats);
+		CHECK(stats.entries + stats.left_out <= n);
+	}
+	count = watch_url_find(w, url, found, &costly);
+	CHECK(count <= WATCH_FOUND);
+	while (count > 0)
+		check_given(found[--count], entry, n);
+	CHECK(watch_bytes(w) <= WATCH_BYTES);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -117,6 +142,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (watch_address(w, WATCH_IP, addr, net))
 		CHECK(strlen(net) > 0 && strlen(net) < sizeof(net));
 	CHECK(watch_bytes(w) <= WATCH_BYTES);
+	check_little(w, entry, n, &url, fuzz_hash(UINT64_C(0xcbf29ce484222325), data, len));
 	give(w, NULL, 0, false);
 	CHECK(watch_bytes(w) <= 4096);
 	watch_free(w);

@@ -16,6 +16,13 @@ void		 nomem_set(unsigned long at, unsigned long run);
 /* How many have failed, and how many were asked for, since nomem_set(). */
 unsigned long	 nomem_failed(void);
 unsigned long	 nomem_asked(void);
+/* Some of what an input makes next fails: which is the input's own, HASH. */
+static inline void
+nomem_some(unsigned long hash)
+{
+	nomem_set(1 + hash % 48, hash & 1 << 20 ? 10 : 1);
+}
+
 /* libevent's too. Before anything else of it is called. */
 void		 nomem_libevent(void);
 

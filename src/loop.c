@@ -586,22 +586,29 @@ loop_clear(struct loop *l)
 			event_free(l->signal[i]);
 }
 
+/* Those from the FIRST on. */
 static void
-loop_mask(int how)
+loop_mask(int how, int first)
 {
 	sigset_t set;
 	int i;
 
 	sigemptyset(&set);
-	for (i = 0; i < SIGNALS; i++)
+	for (i = first; i < SIGNALS; i++)
 		sigaddset(&set, loop_signal[i]);
 	pthread_sigmask(how, &set, NULL);
 }
 
 void
+loop_hold_requests(void)
+{
+	loop_mask(SIG_BLOCK, STOP_SIGNALS);
+}
+
+void
 loop_hold_signals(void)
 {
-	loop_mask(SIG_BLOCK);
+	loop_mask(SIG_BLOCK, 0);
 }
 
 int
@@ -615,13 +622,14 @@ loop_run(const struct loop_setup *s)
 	l.round = calloc(s->nworkers, sizeof(*l.round));
 	users_on_leave(share_users(s->share), loop_leave, &l);
 	if (l.round != NULL && loop_events(&l) == 0 && s->start(s->arg) == 0) {
-		loop_mask(SIG_UNBLOCK);
+		loop_mask(SIG_UNBLOCK, 0);
 		event_active(l.bell, EV_READ, 0); /* arms it */
 		heart_beat(s->heart, HEART_CONTROL);
 		rc = event_base_dispatch(s->base) < 0 ? -1 : 0;
 		heart_rest(s->heart, HEART_CONTROL);
 		loop_progress(&l, true);
 	}
+	loop_hold_requests(); /* nobody is there for them any more */
 	loop_clear(&l);
 	free(l.round);
 	return rc;

@@ -41,7 +41,9 @@ struct loop_setup {
 	void *arg;
 };
 
-/* From now on signals wait for loop_run(). */
+/* From now on signals that are no end (SIGHUP, SIGUSR1) wait for loop_run(), which holds
+ * them again when it returns; or all do. */
+void	 loop_hold_requests(void);
 void	 loop_hold_signals(void);
 
 /*

@@ -68,6 +68,7 @@ run_probe(struct standing *s, const struct template *t, const struct plugins *pl
 	char err[512];
 	int status;
 
+	loop_hold_requests(); /* a file that is there already may be moved away */
 	p = probe_new(s->config, t, plugins, heart, err, sizeof(err));
 	if (p == NULL) {
 		log_error("%s", err);

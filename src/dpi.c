@@ -40,6 +40,7 @@
 #define IPPROTO_IS_L4(p) ((p) == IPPROTO_TCP || (p) == IPPROTO_UDP)
 #define PACKET_MAX 65535 /* nDPI takes an unsigned short */
 #define PACKET_PAD 64	 /* zeroes behind the packet */
+#define MODULE_ROOM (16 << 20) /* twice what the largest known takes */
 
 struct state {
 	struct state *next_made; /* of all */
@@ -498,6 +499,21 @@ dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
 	return true;
 }
 
+/*
+ * A module, NULL: no memory. nDPI does not look at what malloc() gave it while it makes one,
+ * so see first that there is room; no other thread takes any while modules are made.
+ */
+static struct ndpi_detection_module_struct *
+module_new(void)
+{
+	void *volatile room = malloc(MODULE_ROOM); /* or compilers leave it out */
+
+	if (room == NULL)
+		return NULL;
+	free(room);
+	return ndpi_compat_new();
+}
+
 struct dpi *
 dpi_new(unsigned states, struct counters *counters)
 {
@@ -516,7 +532,7 @@ dpi_new(unsigned states, struct counters *counters)
 	d->limit = states;
 	d->seed = (uint64_t)(uintptr_t)d * 0x9e3779b97f4a7c15u;
 	d->claimed = calloc(CLAIM_SETS, sizeof(*d->claimed));
-	d->ndpi = ndpi_compat_new();
+	d->ndpi = module_new();
 	if (d->claimed == NULL || d->ndpi == NULL || !ndpi_compat_ready(d->ndpi)) {
 		dpi_free(d);
 		return NULL;
@@ -639,7 +655,7 @@ name_dup(const char *name)
 struct dpi_names *
 dpi_names_new(void)
 {
-	struct ndpi_detection_module_struct *ndpi = ndpi_compat_new();
+	struct ndpi_detection_module_struct *ndpi = module_new();
 	struct dpi_names *n = calloc(1, sizeof(*n));
 	unsigned i;
 
@@ -725,6 +741,23 @@ risk_name(unsigned bit)
 }
 
 #else /* !HAVE_NDPI: everything is unknown */
+
+/*
+ * A module, NULL: no memory. nDPI does not look at what malloc() gave it while it makes one,
+ * so see first that there is room; no other thread takes any while modules are made.
+ */
+static struct ndpi_detection_module_struct *
+module_new(void)
+{
+	void *room = malloc(MODULE_ROOM);
+
+	if (room == NULL)
+		return NULL;
+	/* or the compiler sees that nobody uses it */
+	__asm__ volatile("" : : "r"(room) : "memory");
+	free(room);
+	return ndpi_compat_new();
+}
 
 struct dpi *
 dpi_new(unsigned states, struct counters *counters)

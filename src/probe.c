@@ -418,6 +418,7 @@ probe_start_workers(struct probe *p)
 	int rc = 0;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is like a full disk */
 	sigemptyset(&wake.sa_mask);
 	sigaction(SIGUSR2, &wake, NULL);
 	sigfillset(&all);

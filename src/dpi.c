@@ -249,9 +249,10 @@ is_guess(unsigned confidence)
 	    confidence == NDPI_CONFIDENCE_MATCH_BY_IP;
 }
 
-/* What nDPI found, from its flow NF and its answer P; NULL if that is nothing. */
+/* What nDPI found, from its flow NF and its answer P; NULL if that is nothing, or there is no
+ * memory to keep it. */
 static struct flow_l7 *
-l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
+l7_new(struct dpi *d, const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 {
 	u_int16_t client, server;
 	size_t len = strnlen(nf->host_server_name, sizeof(nf->host_server_name));
@@ -260,8 +261,10 @@ l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 	if (NDPI_APP(p) == 0 && NDPI_MASTER(p) == 0 && nf->risk == 0 && len == 0)
 		return NULL;
 	l7 = flow_l7_new(len);
-	if (l7 == NULL)
+	if (l7 == NULL) {
+		counter_inc(d->counters, COUNTER_DPI_CAPPED);
 		return NULL;
+	}
 	l7->app = NDPI_APP(p);
 	l7->master = NDPI_MASTER(p);
 	if (l7->app == 0) { /* the one there is goes to APP */
@@ -311,10 +314,10 @@ ask_last(struct dpi *d, struct ndpi_flow_struct *nf, ndpi_protocol p)
 	struct flow_l7 *l7;
 
 	if (NDPI_APP(&p) != 0)
-		return l7_new(nf, &p);
+		return l7_new(d, nf, &p);
 	memcpy(stack, nf->detected_protocol_stack, sizeof(stack));
 	p = ndpi_compat_giveup(d->ndpi, nf);
-	l7 = l7_new(nf, &p);
+	l7 = l7_new(d, nf, &p);
 	memcpy(nf->detected_protocol_stack, stack, sizeof(stack));
 	return l7;
 }
@@ -430,7 +433,7 @@ claim_learn(struct dpi *d, const struct packet *pkt, unsigned master,
 	len = build_packet(d, pkt);
 	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, pkt->ts_us / 1000, &hint);
 	counter_inc(d->counters, COUNTER_DPI_PACKETS);
-	l7 = NDPI_APP(&p) != 0 ? l7_new(nf, &p) : NULL;
+	l7 = NDPI_APP(&p) != 0 ? l7_new(d, nf, &p) : NULL;
 	ndpi_free_flow_data(nf);
 	if (l7 == NULL)
 		return;

@@ -219,3 +219,52 @@ def test_start_with_too_little(captures, tmp_path):
         assert r.returncode == 0 or re.search('memory|cannot be (made|initialised)', r.stderr), (size, r.stderr)
         seen.add(r.returncode)
     assert seen == {0, 1}
+
+
+@BY_LIMIT
+def test_no_more_memory(captures, serve, tmp_path):
+    """RLIMIT_AS in the midst of it: the key tree, plugins and nDPI get no more, which is counted;
+    all packets are in flows, all flows in the file and with the collector; and when there is
+    memory again there are new keys and names."""
+    collector, out = Udp(size=64 << 20), tmp_path / 'json'
+    # one arena: or the worker's has a reserve of 64 MB
+    p = serve('-i', '-', '--cloud-interval', 1, '-V', 10, '-T', T + ' %NUM_PKTS_UP_TO_128_BYTES', '--json', out, '--max-keys', 10**6, '--publish', 'all',
+              '--plugin', 'dns', '--plugin', 'http', '--plugin', 'radius',
+              '-n', '127.0.0.1:%d' % collector.port, stdin=subprocess.PIPE, before=['env', 'MALLOC_ARENA_MAX=1'])
+    first, many = captures(), captures('many', flows=20000)
+    p.process.stdin.write(first.read_bytes())
+    p.process.stdin.flush()
+    p.read(602)
+    size = int(Path('/proc/%d/statm' % p.process.pid).read_text().split()[0]) * os.sysconf('SC_PAGE_SIZE')
+    limit(p, resource.RLIMIT_AS, size)
+    p.process.stdin.write(many.read_bytes()[24:])
+    p.process.stdin.flush()
+
+    def said():
+        """What it logs of itself, which needs no memory."""
+        p.signal(signal.SIGUSR1)
+        return dict(re.findall(r'\b([a-z_]+) (\d+)', p.text()))
+    p.until(lambda: said().get('packets') == str(602 + 4 * 20000) and 'cloud_no_room' in said(), 60)
+    with socket.create_connection(('127.0.0.1', p.port)) as s:  # it is there, if only to refuse
+        s.settimeout(10 * SLOW)
+        s.sendall(b'PING\r\n')
+        try:
+            assert s.recv(64) in (b'+PONG\r\n', b'')
+        except ConnectionResetError:
+            pass
+    limit(p, resource.RLIMIT_AS, resource.RLIM_INFINITY)
+    with p.client() as c:
+        before = counters(c)
+        assert before['cloud_no_room'] > 0 and before['dpi_capped'] > 0 and before['detail_full'] > 0
+        p.process.stdin.write(captures(seed=7).read_bytes()[24:])
+        p.process.stdin.flush()
+        wait_until(lambda: counters(c)['dpi_flows'] > before['dpi_flows'] + 20)
+        wait_until(lambda: counters(c)['cloud_keys_made'] > before['cloud_keys_made'])
+    p.process.stdin.close()
+    r = p.wait(20).ok()
+    s = r.summary.check()
+    assert s['records_lost'] == s['drop_no_room'] == s['file_errors'] == s['export_lost'] == 0
+    records = [json.loads(line) for line in out.open()]
+    assert len(records) == s['records'] == s['export_records']
+    assert packets_of(records) == s['flow_packets']
+    collector.close()

@@ -7,7 +7,6 @@ More such: signals test_signals.py; too many clients test_resp_hostile.py; memor
 malloc made to fail refuses, tests/t_*.c and fuzz/."""
 import json
 import os
-import random
 import re
 import resource
 import signal
@@ -21,7 +20,7 @@ import pytest
 
 from cloud import counters, serve, wait_until
 from conftest import PROBE, SANITIZED, SLOW, T, packets_of, probe
-from feed import OPTIONS, TEMPLATE, TICK, Feed, Ipfix, number
+from feed import TICK
 from test_faults_output import Tcp, Udp, dump_flows, feed_of, ipfix_flows, json_flows
 
 BY_LIMIT = pytest.mark.skipif(SANITIZED, reason='a sanitizer takes all address space there is')
@@ -224,12 +223,12 @@ def test_start_with_too_little(captures, tmp_path):
 @BY_LIMIT
 def test_no_more_memory(captures, serve, tmp_path):
     """RLIMIT_AS in the midst of it: the key tree, plugins and nDPI get no more, which is counted;
-    all packets are in flows, all flows in the file and with the collector; and when there is
+    all packets are in flows, all flows in the file and sent to the collector; and when there is
     memory again there are new keys and names."""
     collector, out = Udp(size=64 << 20), tmp_path / 'json'
     # one arena: or the worker's has a reserve of 64 MB
-    p = serve('-i', '-', '--cloud-interval', 1, '-V', 10, '-T', T + ' %NUM_PKTS_UP_TO_128_BYTES', '--json', out, '--max-keys', 10**6, '--publish', 'all',
-              '--plugin', 'dns', '--plugin', 'http', '--plugin', 'radius',
+    p = serve('-i', '-', '-V', 10, '-T', T + ' %NUM_PKTS_UP_TO_128_BYTES', '--json', out, '--publish', 'all',
+              '--cloud-interval', 1, '--max-keys', 10**6, '--plugin', 'dns', '--plugin', 'http', '--plugin', 'radius',
               '-n', '127.0.0.1:%d' % collector.port, stdin=subprocess.PIPE, before=['env', 'MALLOC_ARENA_MAX=1'])
     first, many = captures(), captures('many', flows=20000)
     p.process.stdin.write(first.read_bytes())

@@ -40,6 +40,7 @@
 #define IPPROTO_IS_L4(p) ((p) == IPPROTO_TCP || (p) == IPPROTO_UDP)
 #define PACKET_MAX 65535 /* nDPI takes an unsigned short */
 #define PACKET_PAD 64	 /* zeroes behind the packet */
+#define MODULE_ROOM (16 << 20) /* twice what the largest known takes */
 
 struct state {
 	struct state *next_made; /* of all */
@@ -248,9 +249,10 @@ is_guess(unsigned confidence)
 	    confidence == NDPI_CONFIDENCE_MATCH_BY_IP;
 }
 
-/* What nDPI found, from its flow NF and its answer P; NULL if that is nothing. */
+/* What nDPI found, from its flow NF and its answer P; NULL if that is nothing, or there is no
+ * memory to keep it. */
 static struct flow_l7 *
-l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
+l7_new(struct dpi *d, const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 {
 	u_int16_t client, server;
 	size_t len = strnlen(nf->host_server_name, sizeof(nf->host_server_name));
@@ -259,8 +261,10 @@ l7_new(const struct ndpi_flow_struct *nf, const ndpi_protocol *p)
 	if (NDPI_APP(p) == 0 && NDPI_MASTER(p) == 0 && nf->risk == 0 && len == 0)
 		return NULL;
 	l7 = flow_l7_new(len);
-	if (l7 == NULL)
+	if (l7 == NULL) {
+		counter_inc(d->counters, COUNTER_DPI_CAPPED);
 		return NULL;
+	}
 	l7->app = NDPI_APP(p);
 	l7->master = NDPI_MASTER(p);
 	if (l7->app == 0) { /* the one there is goes to APP */
@@ -310,10 +314,10 @@ ask_last(struct dpi *d, struct ndpi_flow_struct *nf, ndpi_protocol p)
 	struct flow_l7 *l7;
 
 	if (NDPI_APP(&p) != 0)
-		return l7_new(nf, &p);
+		return l7_new(d, nf, &p);
 	memcpy(stack, nf->detected_protocol_stack, sizeof(stack));
 	p = ndpi_compat_giveup(d->ndpi, nf);
-	l7 = l7_new(nf, &p);
+	l7 = l7_new(d, nf, &p);
 	memcpy(nf->detected_protocol_stack, stack, sizeof(stack));
 	return l7;
 }
@@ -429,7 +433,7 @@ claim_learn(struct dpi *d, const struct packet *pkt, unsigned master,
 	len = build_packet(d, pkt);
 	p = ndpi_compat_packet(d->ndpi, nf, d->packet, len, pkt->ts_us / 1000, &hint);
 	counter_inc(d->counters, COUNTER_DPI_PACKETS);
-	l7 = NDPI_APP(&p) != 0 ? l7_new(nf, &p) : NULL;
+	l7 = NDPI_APP(&p) != 0 ? l7_new(d, nf, &p) : NULL;
 	ndpi_free_flow_data(nf);
 	if (l7 == NULL)
 		return;
@@ -499,6 +503,21 @@ dpi_claim(struct dpi *d, struct flow *f, const struct packet *pkt, unsigned dir,
 	return true;
 }
 
+/*
+ * A module, NULL: no memory. nDPI does not look at what malloc() gave it while it makes one,
+ * so see first that there is room; no other thread takes any while modules are made.
+ */
+static struct ndpi_detection_module_struct *
+module_new(void)
+{
+	void *volatile room = malloc(MODULE_ROOM); /* or compilers leave it out */
+
+	if (room == NULL)
+		return NULL;
+	free(room);
+	return ndpi_compat_new();
+}
+
 struct dpi *
 dpi_new(unsigned states, struct counters *counters)
 {
@@ -517,7 +536,7 @@ dpi_new(unsigned states, struct counters *counters)
 	d->limit = states;
 	d->seed = (uint64_t)(uintptr_t)d * 0x9e3779b97f4a7c15u;
 	d->claimed = calloc(CLAIM_SETS, sizeof(*d->claimed));
-	d->ndpi = ndpi_compat_new();
+	d->ndpi = module_new();
 	if (d->claimed == NULL || d->ndpi == NULL || !ndpi_compat_ready(d->ndpi)) {
 		dpi_free(d);
 		return NULL;
@@ -641,7 +660,7 @@ name_dup(const char *name)
 struct dpi_names *
 dpi_names_new(void)
 {
-	struct ndpi_detection_module_struct *ndpi = ndpi_compat_new();
+	struct ndpi_detection_module_struct *ndpi = module_new();
 	struct dpi_names *n = calloc(1, sizeof(*n));
 	unsigned i;
 
@@ -727,6 +746,23 @@ risk_name(unsigned bit)
 }
 
 #else /* !HAVE_NDPI: everything is unknown */
+
+/*
+ * A module, NULL: no memory. nDPI does not look at what malloc() gave it while it makes one,
+ * so see first that there is room; no other thread takes any while modules are made.
+ */
+static struct ndpi_detection_module_struct *
+module_new(void)
+{
+	void *room = malloc(MODULE_ROOM);
+
+	if (room == NULL)
+		return NULL;
+	/* or the compiler sees that nobody uses it */
+	__asm__ volatile("" : : "r"(room) : "memory");
+	free(room);
+	return ndpi_compat_new();
+}
 
 struct dpi *
 dpi_new(unsigned states, struct counters *counters)

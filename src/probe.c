@@ -420,6 +420,7 @@ probe_start_workers(void *arg)
 	int rc = 0;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is like a full disk */
 	sigemptyset(&wake.sa_mask);
 	sigaction(SIGUSR2, &wake, NULL);
 	sigfillset(&all);

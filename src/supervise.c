@@ -316,6 +316,7 @@ supervise(const struct supervise_setup *s, struct heart **heart, unsigned *again
 	if (v.heart == NULL)
 		return SUPERVISE_FAILED;
 	signal(SIGPIPE, SIG_IGN); /* of who reads our log; the child sets it too */
+	signal(SIGXFSZ, SIG_IGN); /* a log at its limit */
 	hold_signals(&v);
 	do {
 		*again = v.again++;

@@ -235,7 +235,7 @@ def start():
 
 
 def limit_output():
-    """In the child: a probe that writes without end is stopped by SIGXFSZ."""
+    """In the child: a probe that writes without end gets no further than that."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT_MAX, OUTPUT_MAX))
 
 

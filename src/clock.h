@@ -16,4 +16,10 @@ clock_us(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/*
+ * The wall clock was set back if it is so much behind what it was: less is NTP's, or a
+ * leap second's, and whoever must not go back waits for it.
+ */
+#define CLOCK_BACK_US (5 * UINT64_C(1000000))
+
 #endif

@@ -49,6 +49,7 @@ struct commands_setup {
 	    void (*tell)(void *to, const struct sighting_net *, bool leaving), void *to);
 	void *arg;
 	uint64_t start_us; /* wall clock */
+	uint64_t born_us;  /* the same moment by the monotonic clock, for uptimes */
 };
 
 /* SETUP is copied. NULL: no memory, or a random number could not be had. */

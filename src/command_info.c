@@ -54,7 +54,7 @@ static void
 info_server(struct info *in)
 {
 	const struct commands *c = in->c;
-	uint64_t up_us = in->now_us > c->setup.start_us ? in->now_us - c->setup.start_us : 0;
+	uint64_t up_us = clock_us(CLOCK_MONOTONIC) - c->setup.born_us;
 	struct utsname os;
 
 	line(in, "redis_version:" COMMAND_REDIS_VERSION);

@@ -396,6 +396,22 @@ export_clock(struct export *e, uint64_t now_us)
 	}
 }
 
+void
+export_rewind(struct export *e, uint64_t now_us)
+{
+	uint64_t by_us = e->now_us > now_us ? e->now_us - now_us : 0;
+
+	if (!e->started)
+		return;
+	by_us -= by_us % 1000; /* BOOT_US is whole milliseconds */
+	export_flush(e);
+	e->ctx.boot_us = e->ctx.boot_us > by_us ? e->ctx.boot_us - by_us : 0;
+	e->stream.head.boot_us = e->ctx.boot_us;
+	e->tell_us -= by_us;
+	e->write_us -= by_us;
+	set_now(e, now_us);
+}
+
 /* -z: a TCP flow too small to matter. */
 static bool
 is_small(const struct export *e, const struct flow *f)

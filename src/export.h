@@ -46,6 +46,9 @@ void		 export_free(struct export *);
  */
 void	 export_clock(struct export *, uint64_t now_us);
 
+/* The wall clock was set back to NOW_US. Uptimes go on as if nothing had been. */
+void	 export_rewind(struct export *, uint64_t now_us);
+
 /* Export F, which has ended (or a copy, at the active timeout). */
 void	 export_flow(struct export *, const struct flow *);
 /* The same with what a plugin has in the record, NULL: nothing. */

@@ -376,6 +376,15 @@ flowtable_flush(struct flowtable *t, enum flow_end reason)
 	memset(t->buckets, 0, t->nbuckets * sizeof(*t->buckets));
 }
 
+void
+flowtable_rewind(struct flowtable *t, uint64_t now_us)
+{
+	flowtable_flush(t, FLOW_END_FORCED);
+	t->clock_us = now_us;
+	t->tick = wheel_tick(now_us); /* the wheels are empty: any tick will do */
+	t->passed = false;
+}
+
 /*
  * Packets
  */

@@ -98,6 +98,12 @@ void	 flowtable_cut(struct flowtable *, struct flow *);
  * does by itself. */
 void	 flowtable_expire(struct flowtable *, uint64_t now_us);
 
+/*
+ * The clock that packets are stamped with was set back to NOW_US: every flow ends (reason
+ * 4), since times from before and after would not fit together, and time begins anew.
+ */
+void	 flowtable_rewind(struct flowtable *, uint64_t now_us);
+
 /* End every flow with REASON. */
 void	 flowtable_flush(struct flowtable *, enum flow_end reason);
 

@@ -94,6 +94,8 @@ struct loop {
 	struct event *bell, *tick, *resume, *stop, *signal[SIGNALS];
 };
 
+static bool loop_take_flows(struct loop *);
+
 static void
 loop_sum(const struct loop *l, struct counters *sum, uint32_t *alive)
 {
@@ -127,6 +129,34 @@ loop_clock(struct loop *l, uint64_t us)
 	}
 }
 
+/*
+ * The wall clock was set back to US: once the workers have seen it, and what ended by the
+ * old clock is exported, ours begins anew too.
+ */
+static void
+loop_rewind(struct loop *l, uint64_t us)
+{
+	unsigned i;
+
+	for (i = 0; i < l->s->nworkers; i++)
+		if (worker_clock(l->s->workers[i]) > us)
+			return;
+	if (loop_take_flows(l))
+		return;
+	export_rewind(l->s->export, us);
+	l->clock_us = us;
+}
+
+static void
+loop_wall_clock(struct loop *l)
+{
+	uint64_t us = clock_us(CLOCK_REALTIME);
+
+	if (us + CLOCK_BACK_US < l->clock_us)
+		loop_rewind(l, us);
+	loop_clock(l, us);
+}
+
 /* What is replayed at a pace, or comes through a pipe, has a clock that goes on while no
  * flow ends. */
 static void
@@ -137,7 +167,7 @@ loop_tick_clock(struct loop *l)
 	unsigned i;
 
 	if (c->live) {
-		loop_clock(l, clock_us(CLOCK_REALTIME));
+		loop_wall_clock(l);
 		return;
 	}
 	if (c->speed <= 0 && !(c->interfaces.n > 0 && strcmp(c->interfaces.v[0], "-") == 0))

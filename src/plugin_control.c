@@ -482,7 +482,8 @@ plugin_control_clock(struct plugin_control *p, uint64_t now_us)
 {
 	unsigned i;
 
-	if (now_us / SECOND_US <= p->second)
+	/* another is most often a later one; live, the clock may be set back */
+	if (now_us / SECOND_US == p->second)
 		return;
 	p->second = now_us / SECOND_US;
 	for (i = 0; i < p->s.plugins->n; i++) {

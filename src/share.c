@@ -58,7 +58,7 @@ struct share {
 	struct tls *tls;       /* of clients; owned; NULL: none */
 	int probe_tree;
 	bool want_new;
-	uint64_t start_us, now_ms;
+	uint64_t start_us, born_us, now_ms; /* start of the wall clock, and of the monotonic */
 	unsigned ticks;
 };
 
@@ -105,7 +105,7 @@ share_heartbeat(void *arg, void (*put)(void *to, const char *field, const char *
 	s->s.sum(s->s.arg, &sum);
 	share_interface(s->s.config, name, sizeof(name));
 	put(to, "interface", name);
-	put_number(put, to, "uptime", (clock_us(CLOCK_REALTIME) - s->start_us) / 1000000);
+	put_number(put, to, "uptime", (clock_us(CLOCK_MONOTONIC) - s->born_us) / 1000000);
 	put_number(put, to, "packets", sum.v[COUNTER_PACKETS]);
 	put_number(put, to, "bytes", sum.v[COUNTER_BYTES]);
 	put_number(put, to, "drops",
@@ -489,6 +489,7 @@ share_make_commands(struct share *s, char *err, size_t errlen)
 		.where = share_where,
 		.arg = s,
 		.start_us = s->start_us,
+		.born_us = s->born_us,
 	};
 
 	if (s->cloud == NULL)
@@ -512,6 +513,7 @@ share_new(const struct share_setup *setup, char *err, size_t errlen)
 	}
 	s->s = *setup;
 	s->start_us = clock_us(CLOCK_REALTIME);
+	s->born_us = clock_us(CLOCK_MONOTONIC);
 	s->now_ms = clock_us(CLOCK_MONOTONIC) / 1000;
 	s->alive = alive_new(s->s.workers, s->s.nworkers);
 	if (s->alive == NULL)

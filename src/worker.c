@@ -30,6 +30,7 @@
 
 #define TURN_FRAMES   512
 #define POLL_MS	      100
+#define BACK_LASTS_US 10000000 /* the kernel holds no packets for longer */
 #define LINGER_US     5000000 /* a closed connection's late packets still find it */
 #define DPI_STATES    65536
 #define LIVE_SWEEP    64   /* flows ended per packet by timeouts: bounds a turn */
@@ -167,7 +168,7 @@ worker_end(void *arg, struct flow *f)
 
 	live_ended(&w->live, f);
 	if (!ring_put(&w->ended, f)) {
-		if (worker_is_live(w) && !w->stopping) {
+		if (worker_is_live(w) && !w->stopping && !w->patient) {
 			counter_inc(&w->counters, COUNTER_RECORDS_LOST);
 			counter_add(&w->counters, COUNTER_PACKETS_LOST,
 			    f->packets[0] + f->packets[1]);
@@ -487,13 +488,27 @@ worker_run_files(struct worker *w)
  */
 
 /* capture_sink */
+/* The clock was set back, but these may have waited in the kernel since before. */
+static void
+worker_correct(const struct worker *w, struct packet *pkts, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (pkts[i].ts_us > w->wall_us + CLOCK_BACK_US)
+			pkts[i].ts_us -= w->back_us;
+}
+
 static void
 worker_frames(void *arg, const struct frame *frames, unsigned n)
 {
 	struct packet pkts[CAPTURE_BATCH];
 	struct worker *w = arg;
 
-	worker_packets(w, pkts, intake_packets(&w->intake, frames, n, pkts));
+	n = intake_packets(&w->intake, frames, n, pkts);
+	if (w->back_us != 0)
+		worker_correct(w, pkts, n);
+	worker_packets(w, pkts, n);
 }
 
 static void
@@ -596,6 +611,34 @@ worker_drain(struct worker *w)
 	}
 }
 
+/*
+ * The wall clock, which stamps the packets. The table's never goes back: were the wall
+ * clock set back by a year, no flow would time out for a year. So that is the end of all
+ * flows, and the table begins anew. Until control has taken them the kernel holds what
+ * comes.
+ */
+static void
+worker_wall(struct worker *w)
+{
+	uint64_t now = clock_us(CLOCK_REALTIME);
+
+	if (w->back_us != 0 && clock_us(CLOCK_MONOTONIC) >= w->back_until_us)
+		w->back_us = 0;
+
+	if (now + CLOCK_BACK_US < w->wall_us) {
+		if (w->id == 0)
+			log_warn("the clock was set back by %.0f s: flows end, and are begun anew",
+			    (double)(w->wall_us - now) / 1e6);
+		counter_inc(&w->counters, COUNTER_CLOCK_BACK);
+		w->back_us = w->wall_us - now;
+		w->back_until_us = clock_us(CLOCK_MONOTONIC) + BACK_LASTS_US;
+		w->patient = true;
+		flowtable_rewind(w->table, now - 2 * POLL_MS * 1000);
+		w->patient = false;
+	}
+	w->wall_us = now;
+}
+
 static void
 worker_run_live(struct worker *w)
 {
@@ -606,11 +649,12 @@ worker_run_live(struct worker *w)
 	while (!w->stopping) {
 		if (n == 0)
 			worker_poll(w, fds);
+		worker_wall(w);
 		n = worker_read_sources(w);
 		now = clock_us(CLOCK_MONOTONIC);
 		/* no packets: time goes on, less what the kernel may still hold back */
 		if (n == 0)
-			worker_expire(w, clock_us(CLOCK_REALTIME) - 2 * POLL_MS * 1000);
+			worker_expire(w, w->wall_us - 2 * POLL_MS * 1000);
 		if (now >= next_drops) {
 			worker_drops(w);
 			next_drops = now + 1000000;

@@ -44,6 +44,10 @@ struct worker {
 	bool stopping;	 /* worker's own */
 	bool rested;	 /* there was nothing to do since the last answer */
 	bool put;	 /* something was put since control was last told */
+	bool patient;	 /* live, but what control has no room for waits */
+	/* The wall clock at the last turn; by how much it was set back lately, and until when
+	 * that matters, by the monotonic clock; live. */
+	uint64_t wall_us, back_us, back_until_us;
 	bool stop;	 /* written by control, atomically */
 	/* read by control, atomically */
 	enum worker_state state;

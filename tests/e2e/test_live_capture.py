@@ -129,10 +129,10 @@ def packets_in(one):
 class Running:
     """A probe in the rig, its log and its records."""
 
-    def __init__(self, rig, tmp_path, options, interfaces=None):
+    def __init__(self, rig, tmp_path, options, interfaces=None, by=()):
         self.json = tmp_path / "live.json"
         self.logfile = tmp_path / "live.log"
-        argv = [str(PROBE)]
+        argv = [*by, str(PROBE)]
         for name in interfaces or rig.capture[:1]:
             argv += ["-i", name]
         argv += ["--json", str(self.json), "-T", TEMPLATE, "--no-dpi"] + options

@@ -81,6 +81,99 @@ test_flood_of_syns(void **state)
 	rig_free(&r);
 }
 
+/* From 90 % full the idle timeout is a third, until 70 %. */
+static void
+test_emergency(void **state)
+{
+	struct rig r;
+	unsigned i;
+
+	(void)state;
+	rig_options(&r);
+	r.opt.max = 100;
+	rig_open(&r);
+	for (i = 0; i < 89; i++)
+		udp(&r, i, 0, i * 10000);
+	flowtable_expire(r.t, START + 15 * SECOND);
+	assert_int_equal(count(&r, COUNTER_EMERGENCIES), 0);
+	assert_int_equal(flowtable_count(r.t), 89);
+	udp(&r, 0, 1, 15 * SECOND); /* silent for longest no more */
+	udp(&r, 200, 0, 15 * SECOND + 1000);
+	assert_int_equal(count(&r, COUNTER_EMERGENCIES), 1);
+	udp(&r, 201, 0, 15 * SECOND + 2000);
+	assert_int_equal(flowtable_count(r.t), 71); /* 70, and this one */
+	assert_int_equal(r.ngot, 20);
+	for (i = 0; i < r.ngot; i++)
+		assert_int_equal(r.got[i]->end, FLOW_END_LACK);
+	assert_non_null(alive(&r, 0, 17));
+	assert_null(alive(&r, 1, 17));
+	assert_null(alive(&r, 20, 17));
+	assert_non_null(alive(&r, 21, 17));
+	/* it is over: the whole timeout holds again, for those silent as long as they were */
+	flowtable_expire(r.t, START + 29 * SECOND);
+	assert_int_equal(flowtable_count(r.t), 71);
+	assert_int_equal(count(&r, COUNTER_EMERGENCIES), 1);
+	assert_int_equal(count(&r, COUNTER_ENDED_LACK), 20);
+	/* and begins anew */
+	for (i = 0; i < 19; i++)
+		udp(&r, 300 + i, 0, 29 * SECOND);
+	assert_int_equal(count(&r, COUNTER_EMERGENCIES), 2);
+	rig_free(&r);
+}
+
+/* Nobody who has just spoken is hurried; then it lasts until they are silent. */
+static void
+test_emergency_of_busy_flows(void **state)
+{
+	struct rig r;
+	unsigned i;
+
+	(void)state;
+	rig_options(&r);
+	r.opt.max = 100;
+	r.opt.sweep = 4;
+	rig_open(&r);
+	for (i = 0; i < 95; i++)
+		udp(&r, i, 0, i);
+	flowtable_expire(r.t, START + 9 * SECOND);
+	assert_int_equal(flowtable_count(r.t), 95);
+	assert_int_equal(r.ngot, 0);
+	/* four at a time, so that no packet waits for all */
+	flowtable_expire(r.t, START + 11 * SECOND);
+	assert_int_equal(r.ngot, 4);
+	for (i = 0; i < 6; i++)
+		flowtable_expire(r.t, START + 11 * SECOND + i);
+	assert_int_equal(flowtable_count(r.t), 70);
+	assert_int_equal(r.ngot, 25);
+	rig_free(&r);
+}
+
+/* A flood that fills the table: its handshakes go after 5 s, connections are not hurried. */
+static void
+test_emergency_of_syns(void **state)
+{
+	struct rig r;
+	unsigned i;
+
+	(void)state;
+	rig_options(&r);
+	r.opt.max = 100;
+	rig_open(&r);
+	for (i = 0; i < 40; i++)
+		tcp_open(&r, i, i);
+	for (i = 0; i < 55; i++)
+		tcp(&r, 1000 + i, 0, 12 * SECOND + i, TCP_SYN, i);
+	assert_int_equal(count(&r, COUNTER_EMERGENCIES), 1);
+	flowtable_expire(r.t, START + 16 * SECOND);
+	assert_int_equal(flowtable_count(r.t), 95);
+	flowtable_expire(r.t, START + 18 * SECOND);
+	assert_int_equal(flowtable_count(r.t), 70);
+	for (i = 0; i < 40; i++)
+		assert_non_null(alive(&r, i, 6));
+	assert_int_equal(count(&r, COUNTER_ENDED_LACK), 25);
+	rig_free(&r);
+}
+
 static void
 test_few_syns_are_kept(void **state)
 {
@@ -681,6 +774,9 @@ main(void)
 		cmocka_unit_test(test_evicts_least_recently_used),
 		cmocka_unit_test(test_evicts_closing_first),
 		cmocka_unit_test(test_flood_of_syns),
+		cmocka_unit_test(test_emergency),
+		cmocka_unit_test(test_emergency_of_busy_flows),
+		cmocka_unit_test(test_emergency_of_syns),
 		cmocka_unit_test(test_few_syns_are_kept),
 		cmocka_unit_test(test_waits_for_records),
 		cmocka_unit_test(test_report_without_record),

@@ -296,7 +296,6 @@ static void
 flowtable_relieve(struct flowtable *t, unsigned *budget)
 {
 	flowtable_relieve_list(t, LIST_NEW, t->opt.idle_us / EMERGENCY_NEW, budget);
-	t->tight |= t->alive >= t->opt.max - t->opt.max / 32;
 	if (t->tight && !flowtable_flooded(t))
 		flowtable_relieve_list(t, LIST_IDLE, t->opt.idle_us / EMERGENCY_IDLE, budget);
 	if (t->alive <= t->calm)
@@ -417,6 +416,8 @@ flowtable_make(struct flowtable *t, const struct packet *pkt,
 		t->emergency = t->passed = true;
 		counter_inc(t->counters, COUNTER_EMERGENCIES);
 	}
+	if (t->alive >= t->brim && !t->tight)
+		t->tight = t->passed = true;
 	f->last_dir_us[dir] = pkt->ts_us; /* as if it were accounted */
 	flow_use(t, f);
 	f->list = tcp && (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? LIST_NEW

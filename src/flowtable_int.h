@@ -64,7 +64,8 @@ struct flowtable {
 	uint64_t tick; /* of the clock: those before it have passed */
 	bool passed;   /* flows have, and were not all looked at yet */
 	bool emergency, tight;
-	uint32_t full, calm; /* flows alive at which an emergency begins, and ends */
+	/* flows alive at which an emergency begins, is for all flows, and ends */
+	uint32_t full, brim, calm;
 	struct details {
 		struct flow_detail *free;
 		void **slab; /* owned, as the slabs */

@@ -178,6 +178,7 @@ flowtable_new(const struct flowtable_options *opt, const struct flowtable_calls 
 	t->nbuckets = opt->max / 6 + 4;
 	t->slots = opt->max + opt->spare;
 	t->full = opt->max - opt->max / 10;
+	t->brim = opt->max - opt->max / 32;
 	t->calm = (uint32_t)((uint64_t)opt->max * 7 / 10);
 	t->free_head = NIL;
 	t->serial = opt->serial_first;

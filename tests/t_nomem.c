@@ -33,7 +33,7 @@ int probe_main(int, char **);
 #define SECONDS_MAX 60 /* a run that takes longer hangs */
 #define TEXT_MAX    (1 << 20)
 #define FOREVER	    1000000000ul
-#define SOME	    40 /* runs of a scene, in the short form */
+#define SOME	    24 /* runs of a scene, in the short form */
 #define BAD_MAX	    5  /* that many wrong runs of a scene are told of */
 
 #define COLLECTOR   "tcp" /* stands for the one that listens here and never reads */

@@ -72,7 +72,7 @@ class Feed:
         with self.probe.client() as c:
             return counters(c)
 
-    def ended(self, n=None, seconds=20):
+    def ended(self, n=None, seconds=60):
         """Wait until N flows, default all, are with the exporters; the counters."""
         n = self.sent if n is None else n
         wait_until(lambda: self.counters()['records'] >= n, seconds, 'for %d records' % n)
@@ -81,7 +81,7 @@ class Feed:
     def close(self):
         """The end of the file; the Result."""
         self.pipe.close()
-        return self.probe.wait(20).ok()
+        return self.probe.wait(60).ok()
 
 
 def number(address):

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud import counters, serve, wait_until
+from cloud import counters, serve
 from conftest import PROBE, SANITIZED, SLOW, T, packets_of, probe
 from feed import TICK
-from test_faults_output import Tcp, Udp, dump_flows, feed_of, ipfix_flows, json_flows
+from test_faults_output import Tcp, Udp, dump_flows, feed_of, ipfix_flows, json_flows, wait_until
 
 BY_LIMIT = pytest.mark.skipif(SANITIZED, reason='a sanitizer takes all address space there is')
 
@@ -65,11 +65,11 @@ def test_term_under_load(serve, tmp_path):
     try:
         feed.ended(20000)
         feed.probe.signal(signal.SIGTERM)
-        r = feed.probe.wait().ok()
+        r = feed.probe.wait(30).ok()
     finally:
         more.set()
         thread.join(10)
-    assert r.seconds < 2 * SLOW
+    assert r.seconds < 10 * SLOW  # 2 where nobody else is; test_signals.py has that figure
     s = r.summary.check()
     found = whole(tmp_path)
     assert len(found) == s['records'] == s['flows'] >= 20000
@@ -128,7 +128,7 @@ def test_no_descriptors(serve, tmp_path):
     others = [socket.create_connection(('127.0.0.1', feed.probe.port)) for _ in range(5)]
 
     def ask(s):
-        s.settimeout(10 * SLOW)
+        s.settimeout(30 * SLOW)
         s.sendall(b'PING\r\n')
         return s.recv(64) == b'+PONG\r\n'
     with feed.probe.client() as c:
@@ -137,7 +137,7 @@ def test_no_descriptors(serve, tmp_path):
         waiting = [socket.create_connection(('127.0.0.1', feed.probe.port)) for _ in range(50)]
         tcp.hang_up()
         feed.probe.signal(signal.SIGHUP)
-        feed.probe.until(lambda: 'opened again' in feed.probe.text())
+        feed.probe.until(lambda: 'opened again' in feed.probe.text(), 30)
         two = feed.flows(100)
         wait_until(lambda: counters(c)['records'] >= 200)
         wait_until(lambda: counters(c)['file_errors'] == len(two))
@@ -243,9 +243,9 @@ def test_no_more_memory(captures, serve, tmp_path):
         """What it logs of itself, which needs no memory."""
         p.signal(signal.SIGUSR1)
         return dict(re.findall(r'\b([a-z_]+) (\d+)', p.text()))
-    p.until(lambda: said().get('packets') == str(602 + 4 * 20000) and 'cloud_no_room' in said(), 60)
+    p.until(lambda: said().get('packets') == str(602 + 4 * 20000) and 'cloud_no_room' in said(), 120)
     with socket.create_connection(('127.0.0.1', p.port)) as s:  # it is there, if only to refuse
-        s.settimeout(10 * SLOW)
+        s.settimeout(30 * SLOW)
         s.sendall(b'PING\r\n')
         try:
             assert s.recv(64) in (b'+PONG\r\n', b'')
@@ -260,7 +260,7 @@ def test_no_more_memory(captures, serve, tmp_path):
         wait_until(lambda: counters(c)['dpi_flows'] > before['dpi_flows'] + 20)
         wait_until(lambda: counters(c)['cloud_keys_made'] > before['cloud_keys_made'])
     p.process.stdin.close()
-    r = p.wait(20).ok()
+    r = p.wait(60).ok()
     s = r.summary.check()
     assert s['records_lost'] == s['drop_no_room'] == s['file_errors'] == s['export_lost'] == 0
     records = [json.loads(line) for line in out.open()]

@@ -403,7 +403,9 @@ export_rewind(struct export *e, uint64_t now_us)
 
 	if (!e->started)
 		return;
-	by_us -= by_us % 1000; /* BOOT_US is whole milliseconds */
+	/* whole seconds, which is what some headers tell, or uptimes might go back */
+	by_us += SECOND_US - 1;
+	by_us -= by_us % SECOND_US;
 	export_flush(e);
 	e->ctx.boot_us = e->ctx.boot_us > by_us ? e->ctx.boot_us - by_us : 0;
 	e->stream.head.boot_us = e->ctx.boot_us;

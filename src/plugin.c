@@ -16,6 +16,7 @@
 #include "event.h"
 #include "field.h"
 #include "flowkey.h"
+#include "log.h"
 #include "template.h"
 
 #ifndef PLUGIN_DIR
@@ -530,6 +531,8 @@ plugin_breach(struct plugin_context *c)
 		return;
 	c->off = true;
 	counter_inc(c->counters, COUNTER_PLUGIN_OFF);
+	log_warn("plugin %s: switched off: it broke its contract %d times",
+	    c->plugin->mc->name, PLUGIN_BREACHES);
 }
 
 /* mc_host.count: of any side */

@@ -387,6 +387,18 @@ watched(const struct plugin_control *p, const struct watcher_event *e)
 	return events_wanted_channel(p->s.events, e->channel);
 }
 
+/* Is CHANNEL, or one above it, among those P says it publishes on? */
+static bool
+is_own_channel(const struct plugin *p, const char *channel)
+{
+	const char *const *own = p->mc->channels;
+	unsigned n = 0;
+
+	while (own != NULL && own[n] != NULL)
+		n++;
+	return events_named(own, n, channel, strlen(channel));
+}
+
 void
 plugin_event_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_us,
     unsigned dir, const struct mc_row *rows, unsigned nrows, const void *values)
@@ -401,6 +413,10 @@ plugin_event_publish(const struct mc_cloud *c, const char *channel, uint64_t ts_
 
 	if (c->key != NULL)
 		memcpy(&key, c->key, sizeof(key));
+	if (!is_own_channel(((struct plugin_context *)c->handle)->plugin, channel)) {
+		plugin_breach(c->handle);
+		return;
+	}
 	if (!watched(control_of(c), &event))
 		return;
 	j = events_begin(e, ts_us, c->key != NULL ? &key : NULL, dir & 1);

@@ -361,6 +361,33 @@ test_time_zero(void **state)
 	rig_free(&r);
 }
 
+/* The clock was set back: what there was ends, what comes has timeouts like any other. */
+static void
+test_rewind(void **state)
+{
+	const uint64_t year = 365 * 86400 * (uint64_t)SECOND;
+	struct rig r;
+
+	(void)state;
+	rig_new(&r);
+	udp(&r, 1, 0, year);
+	udp(&r, 2, 0, year);
+	flowtable_rewind(r.t, START + SECOND);
+	assert_int_equal(r.ngot, 2);
+	assert_int_equal(r.got[0]->end, FLOW_END_FORCED);
+	assert_int_equal(flowtable_count(r.t), 0);
+	assert_int_equal(flowtable_clock(r.t), START + SECOND);
+	udp(&r, 1, 0, 2 * SECOND);
+	udp(&r, 1, 1, 3 * SECOND);
+	flowtable_expire(r.t, START + 3 * SECOND + IDLE);
+	assert_int_equal(r.ngot, 2);
+	flowtable_expire(r.t, START + 3 * SECOND + IDLE + GRAIN);
+	assert_int_equal(r.ngot, 3);
+	assert_int_equal(r.got[2]->end, FLOW_END_IDLE);
+	assert_int_equal(flow_first_us(r.got[2]), START + 2 * SECOND);
+	rig_free(&r);
+}
+
 static void
 test_time_backwards(void **state)
 {
@@ -457,6 +484,7 @@ main(void)
 		cmocka_unit_test(test_port_reuse),
 		cmocka_unit_test(test_time_zero),
 		cmocka_unit_test(test_time_backwards),
+		cmocka_unit_test(test_rewind),
 		cmocka_unit_test(test_huge_jump),
 		cmocka_unit_test(test_sweep_budget),
 	};

@@ -46,6 +46,7 @@ enum flow_flag {
 	FLOW_DETAIL_REFUSED = 1 << 16, /* there were none left */
 	FLOW_DETAIL_WHOLE = 1 << 19,   /* there are, and they are: no need to look there */
 	FLOW_MAC_KNOWN = 1 << 17, /* [0], and << 1 [1]: packets of that side had MACs */
+	FLOW_LATE = 1 << 21, /* flowtable's: stands in a later tick than its age would have it */
 	FLOW_FEW = 1 << 20, /* segments sent again are counted in FEW: no details */
 };
 

@@ -244,6 +244,7 @@ flowtable_look(struct flowtable *t, struct flow *f)
 	}
 	if (flowtable_aged(t, f))
 		flowtable_report(t, f, FLOW_END_ACTIVE);
+	f->flags &= ~(uint32_t)FLOW_LATE;
 	wheel_move(t, f, flowtable_look_due(t, f));
 }
 
@@ -262,6 +263,8 @@ flowtable_oldest(struct flowtable *t, enum list l)
 		due = flowtable_idle_due(t, f);
 		if (wheel_place(t, due) <= tick)
 			return f;
+		if (flowtable_look_due(t, f) < due)
+			f->flags |= FLOW_LATE;
 		wheel_move(t, f, due);
 	}
 	return NULL;
@@ -497,7 +500,7 @@ static inline bool
 flowtable_is_young(const struct flowtable *t, const struct flow *f)
 {
 	return f->tick != (uint16_t)(t->tick & (WHEEL_TICKS - 1)) && !t->passed &&
-	    !(f->flags & FLOW_CLOSING);
+	    !(f->flags & (FLOW_CLOSING | FLOW_LATE));
 }
 
 /* What PKT and the clock end of F; F, or NULL: a new one takes its place. */

@@ -622,7 +622,7 @@ test_empty_pages(void **state)
 	memset(&l, 0, sizeof(l));
 	memset(seen, 0, sizeof(seen));
 	rig_options(&r);
-	r.opt.max = 40000;
+	r.opt.max = 50000; /* far from an emergency */
 	r.opt.sweep = 1000;
 	rig_open(&r);
 	s.table = r.t;

@@ -113,7 +113,7 @@ check_direction(const struct engine *e, const struct flow *f, unsigned d)
 	CHECK(f->first_us[d] >= e->min_us && f->last_dir_us[d] <= e->max_us);
 	CHECK(f->len_min[d] <= f->len_max[d] && f->ttl_min[d] <= f->ttl_max[d]);
 	CHECK(f->octets[d] >= f->packets[d] || e->opt.account_l2);
-	CHECK(flow_loss(f, d)->retrans + (uint64_t)flow_loss(f, d)->ooorder <= f->packets[d]);
+	CHECK(flow_loss(f, d).retrans + (uint64_t)flow_loss(f, d).ooorder <= f->packets[d]);
 	CHECK(f->tcp[d].win_min <= f->tcp[d].win_max);
 }
 

@@ -12,8 +12,9 @@
 #include "fuzz.h"
 
 #define INPUT_MAX (1 << 20)
-#define CUTS 128 /* of each input */
-#define CHANGES 128
+#ifndef VARIANTS
+#define VARIANTS 128 /* of each input, cut short; and as many changed */
+#endif
 #define SECONDS_MAX 20 /* an input that takes longer is a hang */
 
 struct replay {
@@ -68,14 +69,14 @@ change(struct replay *r, uint8_t *data, size_t len)
 static void
 run_variants(struct replay *r, const uint8_t *data, size_t len)
 {
-	size_t step = len / CUTS + 1, cut;
+	size_t step = len / VARIANTS + 1, cut;
 	uint8_t *copy = malloc(len);
 	unsigned i;
 
 	CHECK(copy != NULL || len == 0);
 	for (cut = 0; cut < len; cut += step, r->variants++)
 		run(data, cut);
-	for (i = 0; i < CHANGES && len > 0; i++, r->variants++) {
+	for (i = 0; i < VARIANTS && len > 0; i++, r->variants++) {
 		memcpy(copy, data, len);
 		change(r, copy, len);
 		run(copy, len);

@@ -4,14 +4,15 @@ that it loads for a while, a replica for a while, its name leading elsewhere, fu
 everything else goes on. All at the same time, each with a probe of its own; each probe also
 writes its records to a file, which must not suffer.
 
-A capture of eight seconds is read at twice its pace; the fault comes once the node has
-acknowledged something, and ends before the run does.
+A capture of eight seconds is read at its pace. Once the node has some of it the probe is
+held while the fault is made, so that it cannot be done before.
 """
 import os
 import shutil
+import signal
 import socket
 import subprocess
-import time
+import threading
 
 import pytest
 
@@ -26,28 +27,50 @@ class Fault:
     to in the end."""
 
     options = []
+    failed = None
 
     def __init__(self, crowd, folder):
         folder.mkdir()
         self.crowd, self.folder = crowd, folder
         self.server = RedisServer(folder / 'redis', *self.options)
         self.nodes = [self.server]
-        self.probe = self.begin(self.server.address)
+        self.probe = None
 
     def begin(self, address, before=()):
-        return Running(['-i', self.crowd.path, *CROWD, '--speed', 2, '--no-dpi', '--resp', 'none',
+        return Running(['-i', self.crowd.path, *CROWD, '--speed', 1, '--no-dpi', '--resp', 'none',
                         '--probe-id', 'p1', '--cloud-interval', 1, '--redis', address, '--json', self.folder / 'json',
                         '-T', T, '--drain-timeout', 40], before=before)
 
     def written(self):
-        return sent(totals(self.server.client())) > 0
+        """Does the node have sums? The crowd's servers are in all of them."""
+        return self.server.client().exists(*['ip.' + a for a in self.crowd.SERVERS]) > 0
+
+    def happens(self):
+        """The whole of it; what went wrong is in .failed."""
+        try:
+            self.probe = self.begin(self.server.address)
+            wait_until(self.written, 30, 'for a batch')
+            self.probe.signal(signal.SIGSTOP)
+            try:
+                self.hit()
+            finally:
+                self.probe.signal(signal.SIGCONT)
+            self.mend()
+            self.wait()
+        except BaseException as e:
+            self.failed = e
+
+    def hears(self, word):
+        """The probe says WORD of its node."""
+        wait_until(lambda: word in self.probe.text(), 30, 'for "%s": %s' % (word, self.probe.text()[-600:]))
 
     def wait(self):
         self.result = self.probe.wait(75)
         self.left = [totals(s.client()) for s in self.nodes]
 
     def end(self):
-        self.probe.end()
+        if self.probe:
+            self.probe.end()
         for s in self.nodes:
             s.end()
 
@@ -61,6 +84,7 @@ class Emptied(Fault):
         self.server.kill9()
 
     def mend(self):
+        self.hears(self.server.address)  # it is gone
         self.server.start()
 
 
@@ -70,7 +94,7 @@ class Loading(Fault):
     def hit(self):
         c = self.server.client()
         with c.pipeline(transaction=False) as p:
-            for n in range(3000):
+            for n in range(5000):
                 p.set('ballast.%d' % n, n)
             p.execute()
         self.server.options += ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024']
@@ -88,6 +112,7 @@ class Loading(Fault):
         wait_until(loads, 10, 'for it to load')
 
     def mend(self):
+        self.hears('loading')
         self.server.wait_ready()
 
 
@@ -98,6 +123,7 @@ class Replica(Fault):
         self.server.client().execute_command('REPLICAOF', '127.0.0.1', str(free_port(socket.SOCK_STREAM)))
 
     def mend(self):
+        self.hears('replica')
         self.server.client().execute_command('REPLICAOF', 'NO', 'ONE')
 
 
@@ -149,16 +175,11 @@ def faults(crowd, tmp_path_factory):
     try:
         for kind in FAULTS:
             found[kind] = why_not(kind) or kind(crowd, folder / kind.__name__)
-        real = [f for f in found.values() if isinstance(f, Fault)]
-        for f in real:
-            wait_until(f.written, 15, 'for a batch on ' + type(f).__name__)
-        for f in real:
-            f.hit()
-        time.sleep(1)
-        for f in real:
-            f.mend()
-        for f in real:
-            f.wait()
+        threads = [threading.Thread(target=f.happens) for f in found.values() if isinstance(f, Fault)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
         yield found
     finally:
         for f in found.values():
@@ -169,6 +190,8 @@ def faults(crowd, tmp_path_factory):
 def of(faults, kind):
     if isinstance(faults[kind], str):
         pytest.skip(faults[kind])
+    if faults[kind].failed:
+        raise faults[kind].failed
     return faults[kind]
 
 

@@ -16,7 +16,8 @@ def test_soak(tmp_path):
     if SANITIZED:
         pytest.skip('a soak of a sanitized build: make soak by hand')
     r = subprocess.run([sys.executable, str(REPO / 'tests/soak.py'), '--probe', str(PROBE), '--hours', str(10 / 3600),
-                        '--unit', '.6', '--line', '3', '--drift', '100', '--rate', '1000', '--seeds', '2'],
+                        '--unit', '.6', '--line', '3', '--drift', '100', '--rate', '1000', '--seeds', '2',
+                        '--', '-d', '1', '-l', '1'],
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                        timeout=120 * SLOW, env={**os.environ, 'TMPDIR': str(tmp_path)})
     if r.returncode == 77:

@@ -7,6 +7,8 @@
  * known methods are taken with no version (HTTP/0.9, and the broken) but not with
  * that of another protocol (RTSP, SIP). It is a response's if it begins with
  * "HTTP/1.x NNN".
+ *
+ * Longer than other files: the states are one machine.
  */
 #include "http_parse.h"
 

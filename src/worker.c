@@ -10,6 +10,8 @@
  *
  * Files: nothing may be lost, a worker without room waits for control. Live: it drops
  * and counts, the interface does not wait.
+ *
+ * Longer than other files: what a turn does for each kind of input stands side by side.
  */
 #include "worker_int.h"
 

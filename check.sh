@@ -253,7 +253,7 @@ if [ -z "$quick" ]; then
 	    CC="$(command -v clang || echo gcc)" CFLAGS='-g -O1'
 	stage sanitized 'count_pytest build/sanitized.xml' sanitized
 	stage no-ndpi 'count_make build/no-ndpi' build no-ndpi --enable-werror --without-ndpi \
-	    CFLAGS='-g -O0'
+	    CFLAGS='-g -O1'
 	stage instructions one instructions
 	stage manual one manual
 	stage install one installed

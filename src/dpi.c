@@ -747,23 +747,6 @@ risk_name(unsigned bit)
 
 #else /* !HAVE_NDPI: everything is unknown */
 
-/*
- * A module, NULL: no memory. nDPI does not look at what malloc() gave it while it makes one,
- * so see first that there is room; no other thread takes any while modules are made.
- */
-static struct ndpi_detection_module_struct *
-module_new(void)
-{
-	void *room = malloc(MODULE_ROOM);
-
-	if (room == NULL)
-		return NULL;
-	/* or the compiler sees that nobody uses it */
-	__asm__ volatile("" : : "r"(room) : "memory");
-	free(room);
-	return ndpi_compat_new();
-}
-
 struct dpi *
 dpi_new(unsigned states, struct counters *counters)
 {

@@ -252,8 +252,7 @@ if [ -z "$quick" ]; then
 	stage asan 'count_make build/asan' build asan --enable-sanitizers --enable-werror \
 	    CC="$(command -v clang || echo gcc)" CFLAGS='-g -O1'
 	stage sanitized 'count_pytest build/sanitized.xml' sanitized
-	stage no-ndpi 'count_make build/no-ndpi' build no-ndpi --enable-werror --without-ndpi \
-	    CFLAGS='-g -O1'
+	stage no-ndpi 'count_make build/no-ndpi' build no-ndpi --enable-werror --without-ndpi
 	stage instructions one instructions
 	stage manual one manual
 	stage install one installed

@@ -245,12 +245,12 @@ stage gcc 'count_make build/gcc' build gcc --enable-werror
 stage e2e 'count_pytest build/e2e.xml' e2e
 if [ -z "$quick" ]; then
 	# The other compiler, its warnings, and every access checked.
-	command -v clang >/dev/null || {
+	clang=$(command -v clang) || {
 		SKIPPED=$((SKIPPED + 1))
 		SKIPS+=("clang: not installed; the sanitizers are gcc's")
 	}
-	stage asan 'count_make build/asan' build asan --enable-sanitizers --enable-werror \
-	    CC="$(command -v clang || echo gcc)" CFLAGS='-g -O1'
+	stage asan 'count_make build/asan' build asan --enable-sanitizers \
+	    ${clang:+--enable-werror} CC="${clang:-gcc}" CFLAGS='-g -O1'
 	stage sanitized 'count_pytest build/sanitized.xml' sanitized
 	stage no-ndpi 'count_make build/no-ndpi' build no-ndpi --enable-werror --without-ndpi
 	stage instructions one instructions

@@ -18,6 +18,8 @@
  * What a client gets is whole replies; one for each request, unless it was cut off or
  * asked for less; the same kinds of replies however its bytes are cut. Nobody waits for
  * ever, no question stays open, and the tree is as it was.
+ *
+ * Longer than 800 lines: the sides of a server are many, and they are checked together.
  */
 #include "alive.h"
 #include "cloud.h"

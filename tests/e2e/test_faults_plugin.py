@@ -21,11 +21,14 @@ WAYS = {'good': False, 'verdict': True, 'match': True, 'report': True, 'count': 
         'timer': False, 'fields': False, 'split': False, 'flood': False}
 
 
-@pytest.fixture(autouse=True)
-def its_counters(monkeypatch):
+@pytest.fixture(autouse=True, scope='module')
+def its_counters():
     """Known here only: other tests ask for all that are known."""
-    for name in ('rogue_packets', 'rogue_timers'):
-        monkeypatch.setitem(COUNTERS, name, 'INFO')
+    own = {'rogue_packets': 'INFO', 'rogue_timers': 'INFO'}
+    COUNTERS.update(own)
+    yield
+    for name in own:
+        del COUNTERS[name]
 
 
 @pytest.fixture(scope='module')

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* t_netflow.c -- the encoders, read back by the collector of nfreader.h. */
+/* t_netflow.c -- the encoders, read back by the collector of nfreader.h. Longer than 800
+ * lines: three versions, with the same traps in each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

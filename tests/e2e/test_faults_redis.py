@@ -220,7 +220,8 @@ def test_restarted_empty(faults):
     assert found['node_rollbacks'] >= 1 and found['node_connects'] >= 2
     assert said(f, 'has lost what it had acknowledged') == 1, f.result.text
     want = f.crowd.tree.under('ip.')
-    assert 0 < sent(f.left[0]) < sent(want)
+    # what it had may have been its heartbeat alone: then no sum is smaller
+    assert 0 < sent(f.left[0]) <= sent(want)
     assert all(n <= want[k].get(field, 0) for k, fields in f.left[0].items() for field, n in fields.items())
 
 

@@ -75,6 +75,7 @@ add_tree(struct cloud *c, const struct cloud_tree *def)
 	t->def = *def;
 	t->cloud = c;
 	t->prefix_len = len;
+	t->seed = c->setup.seed + ((uint64_t)(c->ntrees + 1) << 32);
 	t->ttl_ms = (uint64_t)(def->ttl_s < TTL_MAX_S ? def->ttl_s : TTL_MAX_S) * MS;
 	t->cap = def->cap > 0 ? def->cap : c->setup.max_keys;
 	t->def.cap = t->cap;
@@ -196,7 +197,7 @@ cloud_new(const struct cloud_setup *setup)
 		c->setup.max_keys = KEYS;
 	c->counters = setup->counters;
 	c->now_ms = 1;
-	if (table_init(&c->table, setup->seed) == -1 ||
+	if (table_init(&c->table) == -1 ||
 	    names_init(&c->names, setup->seed) == -1 || top_init(c) == -1 ||
 	    puts_init(c) == -1 ||
 	    add_builtins(c) == -1) {
@@ -344,7 +345,7 @@ other_key(struct cloud *c, struct tree *t)
 {
 	const void *id = "other";
 	size_t len = t->id == ID_TEXT ? 5 : 0;
-	uint32_t hash = table_hash(&c->table, t, id, len);
+	uint32_t hash = table_hash(t, id, len);
 	struct cloud_key *k = table_find(&c->table, t, id, len, hash);
 
 	if (k != NULL)
@@ -394,7 +395,7 @@ cloud_key(struct cloud *c, unsigned tree, const void *id, size_t len)
 	puts_settle(c);
 	if (id != NULL)
 		k = key_find_or_make(c, &c->tree[tree], id, len,
-		    table_hash(&c->table, &c->tree[tree], id, len), NULL);
+		    table_hash(&c->tree[tree], id, len), NULL);
 	if (k == NULL) {
 		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
 		return NULL;
@@ -427,7 +428,7 @@ cloud_look(const struct cloud *c, unsigned tree, const void *id, size_t len)
 	if (id == NULL)
 		return NULL;
 	settle_tree(c, tree);
-	k = table_find(&c->table, t, id, len, table_hash(&c->table, t, id, len));
+	k = table_find(&c->table, t, id, len, table_hash(t, id, len));
 	return k != NULL && key_seen(c, k) ? k : NULL;
 }
 

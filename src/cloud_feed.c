@@ -179,39 +179,24 @@ feed_side(
 		top_count(c, k, n, d->last_us / MINUTE);
 }
 
-/* What all of D's keys of that kind get, so that it can be added up before. */
+/* What clients of a VLAN sent and got; its flows on both sides. */
 static void
-put_host(struct cloud *c, unsigned tree, const void *id, size_t len,
-    const struct flowdelta *d, unsigned side, uint64_t client, uint64_t server)
+feed_vlan(struct cloud *c, const struct flowdelta *d)
 {
+	unsigned side = d->client;
 	const struct cloud_add add[] = {
 	    {0, CLOUD_ADD, d->octets[side]},
 	    {1, CLOUD_ADD, d->octets[!side]},
 	    {2, CLOUD_ADD, d->packets[side]},
 	    {3, CLOUD_ADD, d->packets[!side]},
-	    {4, CLOUD_ADD, client},
-	    {5, CLOUD_ADD, server},
+	    {4, CLOUD_ADD, d->fresh},
+	    {5, CLOUD_ADD, d->fresh},
 	    {6, CLOUD_ADD_MIN, d->first_us / SECOND},
 	    {7, CLOUD_ADD_MAX, d->last_us / SECOND},
 	};
 
-	cloud_put_adds(c, tree, id, len, add, sizeof(add) / sizeof(add[0]), 0, 0);
-}
-
-static void
-feed_macs(struct cloud *c, const struct flowdelta *d)
-{
-	unsigned side;
-
-	if (d->key.vlan != 0) { /* they have fields of their own */
-		if (d->has_mac != 0)
-			put_sides(c, CLOUD_MAC, d, d->has_mac);
-		return;
-	}
-	for (side = 0; side < 2; side++)
-		if (d->has_mac & 1u << side)
-			put_host(c, CLOUD_MAC, d->mac[side], 6, d, side,
-			    d->fresh && side == d->client, d->fresh && side != d->client);
+	cloud_put_adds(c, CLOUD_VLAN, &d->key.vlan, sizeof(d->key.vlan), add,
+	    sizeof(add) / sizeof(add[0]), 0, 0);
 }
 
 /* Bytes, packets, flows. */
@@ -302,10 +287,10 @@ cloud_feed(struct cloud *c, const struct flowdelta *d)
 {
 	if (has_addresses(d))
 		put_sides(c, CLOUD_IP, d, 3);
-	feed_macs(c, d);
-	if (d->key.vlan != 0) /* what clients sent and got; its flows on both sides */
-		put_host(c, CLOUD_VLAN, &d->key.vlan, sizeof(d->key.vlan), d, d->client,
-		    d->fresh, d->fresh);
+	if (d->has_mac != 0)
+		put_sides(c, CLOUD_MAC, d, d->has_mac);
+	if (d->key.vlan != 0)
+		feed_vlan(c, d);
 	feed_proto(c, d);
 	feed_port(c, d);
 }

@@ -220,6 +220,7 @@ struct tree {
 	uint8_t ntops;
 	uint8_t top[2];	 /* which of cloud.metric */
 	uint32_t known[CLOUD_KNOWN_MAX]; /* names of fields that are put by number */
+	uint64_t seed;	 /* of its ids' hashes */
 	uint8_t id;	 /* enum id_kind */
 	bool nested;	 /* there are trees beneath its prefix */
 };
@@ -229,7 +230,6 @@ struct table {
 	uint32_t n, cap;	   /* buckets in use, allocated */
 	uint32_t level;		   /* power of two <= n: split so far up to n - level */
 	uint32_t count;		   /* keys */
-	uint64_t seed;
 };
 
 /* What waits for one node, oldest first. */
@@ -380,6 +380,7 @@ const void *table_id(const struct cloud *, const struct tree *, const void *id,
 int	 puts_init(struct cloud *);
 void	 puts_clear(struct cloud *);
 void	 puts_settle(struct cloud *);
+void	 puts_forget(struct cloud *, const struct cloud_key *); /* it goes */
 unsigned puts_count(const struct cloud *); /* that wait */
 /* Those of the two SIDES (a bit each) of a flow, by their addresses or MACs. */
 void	 put_sides(struct cloud *, enum cloud_builtin tree, const struct flowdelta *,
@@ -405,13 +406,13 @@ settle_all(const struct cloud *c)
 /*
  * cloud_table.c. IDs are those of the table: for ID_TEXT the end of the name.
  */
-int	 table_init(struct table *, uint64_t seed);
+int	 table_init(struct table *);
 void	 table_clear(struct table *);
-uint32_t table_hash(const struct table *, const struct tree *, const void *id,
-	     size_t len);
+uint32_t table_hash(const struct tree *, const void *id, size_t len);
 struct cloud_key *table_find(const struct table *, const struct tree *, const void *id,
 		     size_t len, uint32_t hash);
 void	 table_fetch(const struct table *, uint32_t hash);
+bool	 key_is(const struct cloud_key *, const struct tree *, const void *id, size_t len);
 struct cloud_key *table_first(const struct table *, uint32_t hash); /* of its chain */
 /* Cannot fail: a table that cannot grow has longer chains. */
 void	 table_insert(struct table *, struct cloud_key *);

@@ -202,7 +202,7 @@ learn_name(struct cloud *c, struct cloud_key *k)
 		len = k->name_len - k->tree->prefix_len;
 	}
 	/* not by cloud_look(): what was put may be being written */
-	from = table_find(&c->table, t, id, len, table_hash(&c->table, t, id, len));
+	from = table_find(&c->table, t, id, len, table_hash(t, id, len));
 	if (from == NULL || !key_seen(c, from))
 		return;
 	cloud_key_string(from, &name);
@@ -304,6 +304,7 @@ key_free(struct cloud *c, struct cloud_key *k)
 	top_withdraw(c, k);
 	wheel_unlink(k);
 	table_remove(&c->table, k);
+	puts_forget(c, k);
 	if (k->flags & KEY_CACHED)
 		feed_forget(c, k);
 	if (!(k->flags & KEY_OTHER))

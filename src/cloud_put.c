@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cloud_put.c -- what comes often, put together before it is written. A key that was not
- * touched for a while is three misses one behind the other: its bucket, itself, its values.
- * So what was put waits for others; then the buckets of some are there already, their keys
- * are fetched together, then their values, and what is left is arithmetic. Keys that
- * everything goes to (a server, a port, a code) are met again while they wait: that is one
- * addition here.
+ * cloud_put.c -- what comes often. A key that was not touched for a while is three misses
+ * one behind the other: its bucket, itself, its values. So what is put to it waits for
+ * others; then the buckets of some are there already, their keys are fetched together, then
+ * their values, and what is left is arithmetic. Keys that were written lately (a server, a
+ * port, a code: what everything goes to) are remembered by their hash, and are written at
+ * once.
  *
- *	put: hash the id, fetch the bucket; same key and shape as one that waits? add to it
+ *	put: hash the id; a hot key? write. Else fetch the bucket, and wait
  *	settle: GROUP at a time: fetch the keys; find them and fetch their values; write
  *
- * 64 KB; the flows that are told of in 40 KB more.
+ * What waits for a key comes before it is hot, and a hot one has nothing that waits: each
+ * key is written in order. 80 KB.
  */
 #include "cloud_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BYTES  65536
-#define DELTAS 256 /* flows that wait: each has two sides, and two MACs */
-#define GROUP  32
-#define MERGE  1024 /* places of those that may be added to */
-#define LINE   64
+#define MINUTE_US 60000000
+#define BYTES 65536
+#define GROUP 32
+#define HOT   1024 /* a power of two */
+#define LINE  64
 
 enum put_kind {
 	PUT_ADD,
@@ -29,28 +30,29 @@ enum put_kind {
 	PUT_SIDE,
 };
 
-/* Behind it: the id (to the next 8 bytes), then additions or a text. */
+/* Behind it: the id (to the next 8 bytes), then additions, a text, or what a flow did. */
 struct put {
 	struct tree *tree;
 	struct cloud_key *key; /* NULL: to be found */
-	uint64_t top[2];
+	uint64_t top;
 	uint64_t minute;
 	uint32_t hash;
-	uint16_t delta; /* PUT_SIDE */
-	uint8_t kind;	/* enum put_kind */
-	uint8_t side;	/* PUT_SIDE */
-	uint8_t n;	/* PUT_ADD: additions */
-	uint8_t field;	/* PUT_TEXT */
+	uint8_t kind;  /* enum put_kind */
+	uint8_t side;  /* PUT_SIDE */
+	uint8_t n;     /* PUT_ADD: additions */
+	uint8_t field; /* PUT_TEXT */
 	uint8_t id_len, text_len;
 };
 
 struct puts {
-	unsigned n, ndeltas;
+	unsigned n;
 	bool busy; /* settling */
 	size_t len;
 	uint32_t at[CLOUD_PUTS];
-	uint16_t merge[MERGE]; /* number of the put + 1 */
-	struct flowdelta delta[DELTAS];
+	struct hot {
+		struct cloud_key *key; /* borrowed; NULL: empty */
+		uint32_t hash;
+	} hot[HOT]; /* by the hash's low bits */
 	_Alignas(8) uint8_t bytes[BYTES];
 };
 
@@ -63,10 +65,10 @@ puts_init(struct cloud *c)
 	c->puts = malloc(sizeof(*c->puts));
 	if (c->puts == NULL)
 		return -1;
-	c->puts->n = c->puts->ndeltas = 0;
+	c->puts->n = 0;
 	c->puts->len = 0;
 	c->puts->busy = false;
-	memset(c->puts->merge, 0, sizeof(c->puts->merge));
+	memset(c->puts->hot, 0, sizeof(c->puts->hot));
 	return 0;
 }
 
@@ -95,216 +97,10 @@ round8(size_t n)
 	return (n + 7) & ~(size_t)7;
 }
 
-static inline struct cloud_add *
-put_adds(struct put *u)
+static inline void *
+put_more(struct put *u)
 {
-	return (struct cloud_add *)(void *)(put_id(u) + round8(u->id_len));
-}
-
-/* A new one with room for MORE bytes behind its id. */
-static struct put *
-put_new(struct cloud *c, enum put_kind kind, struct tree *t, const void *id, size_t len,
-    uint32_t hash, size_t more)
-{
-	struct puts *p = c->puts;
-	size_t size = sizeof(struct put) + round8(len) + round8(more);
-	struct put *u;
-
-	if (p->n == CLOUD_PUTS || BYTES - p->len < size)
-		puts_settle(c);
-	p->at[p->n] = (uint32_t)p->len;
-	u = put_at(p, p->n);
-	p->n++;
-	p->len += size;
-	*u = (struct put){.tree = t, .hash = hash, .kind = (uint8_t)kind,
-	    .id_len = (uint8_t)len};
-	if (len > 0)
-		memcpy(put_id(u), id, len);
-	return u;
-}
-
-/* Is U of the same key and shape? */
-static bool
-is_same(struct put *u, const struct tree *t, const struct cloud_key *k, const void *id,
-    size_t len, uint32_t hash, const struct cloud_add *add, unsigned n, uint64_t minute)
-{
-	const struct cloud_add *a;
-	unsigned i;
-
-	if (u->kind != PUT_ADD || u->hash != hash || u->tree != t || u->n != n ||
-	    u->minute != minute || u->id_len != len || (k != NULL && u->key != k) ||
-	    memcmp(put_id(u), id, len) != 0)
-		return false;
-	a = put_adds(u);
-	for (i = 0; i < n; i++)
-		if (a[i].field != add[i].field || a[i].kind != add[i].kind)
-			return false;
-	return true;
-}
-
-static void
-merge(struct cloud *c, struct put *u, const struct cloud_add *add, unsigned n,
-    const uint64_t top[2])
-{
-	struct cloud_add *a = put_adds(u);
-	unsigned i;
-
-	for (i = 0; i < n; i++)
-		switch (a[i].kind) {
-		case CLOUD_ADD:
-			a[i].n += add[i].n;
-			break;
-		case CLOUD_ADD_MAX:
-			a[i].n = a[i].n > add[i].n ? a[i].n : add[i].n;
-			break;
-		case CLOUD_ADD_MIN:
-			a[i].n = a[i].n < add[i].n ? a[i].n : add[i].n;
-			break;
-		}
-	u->top[0] += top[0];
-	u->top[1] += top[1];
-	counter_add(c->counters, COUNTER_CLOUD_UPDATES, n);
-	if (c->setup.nnodes > 0 && !u->tree->def.local)
-		counter_add(c->counters, COUNTER_CLOUD_MERGED, n);
-}
-
-/* ID is the table's; K, if it is known, has none. */
-static void
-put_adds_of(struct cloud *c, struct tree *t, struct cloud_key *k, const void *id,
-    size_t len, uint32_t hash, const struct cloud_add *add, unsigned n,
-    const uint64_t top[2], uint64_t minute)
-{
-	struct puts *p = c->puts;
-	uint16_t *place = &p->merge[(hash ^ hash >> 16) % MERGE];
-	struct put *u;
-
-	if (*place != 0) {
-		u = put_at(p, *place - 1u);
-		if (is_same(u, t, k, id, len, hash, add, n, minute)) {
-			merge(c, u, add, n, top);
-			return;
-		}
-	}
-	u = put_new(c, PUT_ADD, t, id, len, hash, n * sizeof(*add));
-	u->key = k;
-	u->n = (uint8_t)n;
-	u->top[0] = top[0];
-	u->top[1] = top[1];
-	u->minute = minute;
-	if (n > 0)
-		memcpy(put_adds(u), add, n * sizeof(*add));
-	*place = (uint16_t)p->n;
-}
-
-void
-put_key(struct cloud *c, struct cloud_key *k, const struct cloud_add *add, unsigned n,
-    const uint64_t top[2], uint64_t minute)
-{
-	put_adds_of(c, k->tree, k, "", 0, k->hash, add, n, top, minute);
-}
-
-/* ID as the table knows it, in BUF if need be; its hash. NULL: none of TREE, counted. */
-static const void *
-find_id(struct cloud *c, unsigned tree, const void *id, size_t *len, uint32_t *hash,
-    char *buf)
-{
-	if (tree < c->ntrees && tree != CLOUD_TOP)
-		id = table_id(c, &c->tree[tree], id, len, buf);
-	else
-		id = NULL;
-	if (id == NULL) {
-		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
-		return NULL;
-	}
-	*hash = table_hash(&c->table, &c->tree[tree], id, *len);
-	table_fetch(&c->table, *hash);
-	return id;
-}
-
-void
-cloud_put_adds(struct cloud *c, unsigned tree, const void *id, size_t len,
-    const struct cloud_add *add, unsigned n, uint64_t top, uint64_t ts_us)
-{
-	const uint64_t tops[2] = {top, 0};
-	char buf[ID_MAX + 1];
-	uint32_t hash;
-	unsigned i;
-
-	id = find_id(c, tree, id, &len, &hash, buf);
-	if (id == NULL)
-		return;
-	for (i = 0; i < n; i++)
-		if (add[i].field >= c->tree[tree].nknown)
-			abort(); /* who puts asked for the numbers */
-	if (c->tree[tree].ntops == 0 || tree < CLOUD_BUILTINS)
-		ts_us = 0; /* no matter for what is alike */
-	put_adds_of(c, &c->tree[tree], NULL, id, len, hash, add, n, tops,
-	    ts_us / 60000000);
-}
-
-bool
-cloud_may_add(const struct cloud *c, unsigned tree, const struct cloud_add *add,
-    unsigned n, size_t len)
-{
-	static const uint8_t want[] = {[ID_ADDR] = 16, [ID_MAC] = 6, [ID_NUMBER] = 2};
-	const struct tree *t = &c->tree[tree];
-	unsigned i;
-
-	if (tree >= c->ntrees || n > UINT8_MAX || (n > 0 && t->def.type != CLOUD_HASH) ||
-	    (t->id != ID_TEXT && len != want[t->id]))
-		return false;
-	for (i = 0; i < n; i++)
-		if (add[i].field >= t->nknown)
-			return false;
-	return true;
-}
-
-void
-cloud_put_text(struct cloud *c, unsigned tree, const void *id, size_t len,
-    unsigned field, const void *text, size_t text_len)
-{
-	char buf[ID_MAX + 1];
-	struct put *u;
-	uint32_t hash;
-
-	id = find_id(c, tree, id, &len, &hash, buf);
-	if (id == NULL)
-		return;
-	if (text_len > CLOUD_VALUE_MAX)
-		text_len = CLOUD_VALUE_MAX;
-	u = put_new(c, PUT_TEXT, &c->tree[tree], id, len, hash, text_len);
-	u->field = (uint8_t)field;
-	u->text_len = (uint8_t)text_len;
-	if (text_len > 0)
-		memcpy(put_adds(u), text, text_len);
-}
-
-/* Both addresses of D, or both MACs; SIDES: bits of those that are. */
-void
-put_sides(struct cloud *c, enum cloud_builtin tree, const struct flowdelta *d,
-    unsigned sides)
-{
-	struct puts *p = c->puts;
-	unsigned side, delta;
-	const void *id;
-	struct put *u;
-	uint32_t hash;
-	size_t len = tree == CLOUD_IP ? 16 : 6;
-
-	if (p->n + 2 > CLOUD_PUTS || p->ndeltas == DELTAS || BYTES - p->len < 256)
-		puts_settle(c);
-	delta = p->ndeltas++;
-	p->delta[delta] = *d;
-	for (side = 0; side < 2; side++) {
-		if (!(sides & 1u << side))
-			continue;
-		id = tree == CLOUD_IP ? (const void *)d->key.addr[side] : d->mac[side];
-		hash = table_hash(&c->table, &c->tree[tree], id, len);
-		table_fetch(&c->table, hash);
-		u = put_new(c, PUT_SIDE, &c->tree[tree], id, len, hash, 0);
-		u->delta = (uint16_t)delta;
-		u->side = (uint8_t)side;
-	}
+	return put_id(u) + round8(u->id_len);
 }
 
 /*
@@ -312,7 +108,7 @@ put_sides(struct cloud *c, enum cloud_builtin tree, const struct flowdelta *d,
  */
 
 /* The field numbered FIELD in its tree. NULL: no room, counted. */
-static struct value *
+static inline struct value *
 known_value(struct cloud *c, struct cloud_key *k, unsigned field)
 {
 	const struct tree *t = k->tree;
@@ -351,25 +147,221 @@ write_adds(struct cloud *c, struct cloud_key *k, const struct cloud_add *a, unsi
 		counter_add(c->counters, COUNTER_CLOUD_UPDATES, fast);
 }
 
+void
+put_key(struct cloud *c, struct cloud_key *k, const struct cloud_add *add, unsigned n,
+    const uint64_t top[2], uint64_t minute)
+{
+	key_wake(c, k);
+	write_adds(c, k, add, n);
+	key_changed(c, k);
+	top_count(c, k, top, minute);
+}
+
 static void
-write_text(struct cloud *c, struct cloud_key *k, struct put *u)
+put_text(struct cloud *c, struct cloud_key *k, unsigned field, const void *text,
+    size_t len)
 {
 	struct value *v;
 
+	key_wake(c, k);
 	if (k->tree->def.type == CLOUD_STRING) {
-		cloud_put(c, k, put_adds(u), u->text_len);
+		cloud_put(c, k, text, len);
 		return;
 	}
-	v = known_value(c, k, u->field);
+	v = known_value(c, k, field);
 	if (v != NULL)
-		value_text(c, k, v, put_adds(u), u->text_len);
+		value_text(c, k, v, text, len);
 	key_changed(c, k);
 }
+
+static void
+put_side(struct cloud *c, struct cloud_key *k, const struct flowdelta *d, unsigned side)
+{
+	key_wake(c, k);
+	feed_side(c, k, d, side);
+}
+
+/*
+ * Hot keys
+ */
+
+/* The key of ID, if it was written lately. */
+static inline struct cloud_key *
+hot_key(const struct puts *p, const struct tree *t, const void *id, size_t len,
+    uint32_t hash)
+{
+	const struct hot *h = &p->hot[hash % HOT];
+
+	return h->hash == hash && h->key != NULL && key_is(h->key, t, id, len) ? h->key
+									       : NULL;
+}
+
+/* What comes for K later need not wait; but those beyond the cap are counted. */
+static inline void
+hot_put(struct puts *p, struct cloud_key *k)
+{
+	if (!(k->flags & KEY_OTHER))
+		p->hot[k->hash % HOT] = (struct hot){k, k->hash};
+}
+
+void
+puts_forget(struct cloud *c, const struct cloud_key *k)
+{
+	struct hot *h = &c->puts->hot[k->hash % HOT];
+
+	if (h->key == k)
+		h->key = NULL;
+}
+
+/*
+ * Putting
+ */
+
+/* A new one with room for MORE bytes behind its id. */
+static struct put *
+put_new(struct cloud *c, enum put_kind kind, struct tree *t, const void *id, size_t len,
+    uint32_t hash, size_t more)
+{
+	struct puts *p = c->puts;
+	size_t size = sizeof(struct put) + round8(len) + round8(more);
+	struct put *u;
+
+	if (p->n == CLOUD_PUTS || BYTES - p->len < size)
+		puts_settle(c);
+	table_fetch(&c->table, hash);
+	p->at[p->n] = (uint32_t)p->len;
+	u = put_at(p, p->n);
+	p->n++;
+	p->len += size;
+	*u = (struct put){.tree = t, .hash = hash, .kind = (uint8_t)kind,
+	    .id_len = (uint8_t)len};
+	if (len > 0)
+		memcpy(put_id(u), id, len);
+	return u;
+}
+
+/* ID as the table knows it, in BUF if need be; its hash. NULL: none of TREE, counted. */
+static inline const void *
+find_id(struct cloud *c, unsigned tree, const void *id, size_t *len, uint32_t *hash,
+    char *buf)
+{
+	if (tree < c->ntrees && tree != CLOUD_TOP)
+		id = table_id(c, &c->tree[tree], id, len, buf);
+	else
+		id = NULL;
+	if (id == NULL) {
+		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
+		return NULL;
+	}
+	*hash = table_hash(&c->tree[tree], id, *len);
+	return id;
+}
+
+void
+cloud_put_adds(struct cloud *c, unsigned tree, const void *id, size_t len,
+    const struct cloud_add *add, unsigned n, uint64_t top, uint64_t ts_us)
+{
+	const uint64_t tops[2] = {top, 0};
+	struct tree *t = &c->tree[tree];
+	char buf[ID_MAX + 1];
+	struct cloud_key *k;
+	struct put *u;
+	uint32_t hash;
+	unsigned i;
+
+	id = find_id(c, tree, id, &len, &hash, buf);
+	if (id == NULL)
+		return;
+	for (i = 0; i < n; i++)
+		if (add[i].field >= t->nknown)
+			abort(); /* who puts asked for the numbers */
+	k = hot_key(c->puts, t, id, len, hash);
+	if (k != NULL) {
+		put_key(c, k, add, n, tops, t->ntops > 0 ? ts_us / MINUTE_US : 0);
+		return;
+	}
+	u = put_new(c, PUT_ADD, t, id, len, hash, n * sizeof(*add));
+	u->n = (uint8_t)n;
+	u->top = top;
+	u->minute = t->ntops > 0 ? ts_us / MINUTE_US : 0;
+	if (n > 0)
+		memcpy(put_more(u), add, n * sizeof(*add));
+}
+
+bool
+cloud_may_add(const struct cloud *c, unsigned tree, const struct cloud_add *add,
+    unsigned n, size_t len)
+{
+	static const uint8_t want[] = {[ID_ADDR] = 16, [ID_MAC] = 6, [ID_NUMBER] = 2};
+	const struct tree *t = &c->tree[tree];
+	unsigned i;
+
+	if (tree >= c->ntrees || n > UINT8_MAX || (n > 0 && t->def.type != CLOUD_HASH) ||
+	    (t->id != ID_TEXT && len != want[t->id]))
+		return false;
+	for (i = 0; i < n; i++)
+		if (add[i].field >= t->nknown)
+			return false;
+	return true;
+}
+
+void
+cloud_put_text(struct cloud *c, unsigned tree, const void *id, size_t len,
+    unsigned field, const void *text, size_t text_len)
+{
+	char buf[ID_MAX + 1];
+	struct put *u;
+	uint32_t hash;
+
+	id = find_id(c, tree, id, &len, &hash, buf);
+	if (id == NULL)
+		return;
+	if (text_len > CLOUD_VALUE_MAX)
+		text_len = CLOUD_VALUE_MAX;
+	u = put_new(c, PUT_TEXT, &c->tree[tree], id, len, hash, text_len);
+	u->field = (uint8_t)field;
+	u->text_len = (uint8_t)text_len;
+	if (text_len > 0)
+		memcpy(put_more(u), text, text_len);
+}
+
+void
+put_sides(struct cloud *c, enum cloud_builtin tree, const struct flowdelta *d,
+    unsigned sides)
+{
+	struct tree *t = &c->tree[tree];
+	size_t len = tree == CLOUD_IP ? 16 : 6;
+	struct cloud_key *k;
+	const void *id;
+	struct put *u;
+	uint32_t hash;
+	unsigned side;
+
+	for (side = 0; side < 2; side++) {
+		if (!(sides & 1u << side))
+			continue;
+		id = tree == CLOUD_IP ? (const void *)d->key.addr[side] : d->mac[side];
+		hash = table_hash(t, id, len);
+		k = hot_key(c->puts, t, id, len, hash);
+		if (k != NULL) {
+			put_side(c, k, d, side);
+			continue;
+		}
+		u = put_new(c, PUT_SIDE, t, id, len, hash, sizeof(*d));
+		u->side = (uint8_t)side;
+		memcpy(put_more(u), d, sizeof(*d));
+	}
+}
+
+/*
+ * Settling
+ */
 
 /* Find U's key, make it if need be, and write. */
 static void
 write_put(struct cloud *c, struct put *u)
 {
+	const uint64_t tops[2] = {u->top, 0};
 	struct cloud_key *k = u->key;
 
 	if (u->kind == PUT_TEXT && u->tree == &c->tree[CLOUD_IP]) {
@@ -378,26 +370,25 @@ write_put(struct cloud *c, struct put *u)
 			k = table_find(&c->table, u->tree, put_id(u), u->id_len, u->hash);
 		if (k == NULL || !key_seen(c, k))
 			return;
-	} else if (k == NULL || u->id_len > 0)
+	} else
 		k = key_find_or_make(c, u->tree, put_id(u), u->id_len, u->hash, k);
 	if (k == NULL) {
 		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
-		if (u->kind == PUT_SIDE)
-			feed_side(c, NULL, &c->puts->delta[u->delta], u->side);
+		if (u->kind == PUT_SIDE && u->tree == &c->tree[CLOUD_IP])
+			feed_side(c, NULL, put_more(u), u->side);
 		return;
 	}
-	key_wake(c, k);
+	if (k->hash == u->hash)
+		hot_put(c->puts, k);
 	switch (u->kind) {
 	case PUT_ADD:
-		write_adds(c, k, put_adds(u), u->n);
-		key_changed(c, k);
-		top_count(c, k, u->top, u->minute);
+		put_key(c, k, put_more(u), u->n, tops, u->minute);
 		break;
 	case PUT_TEXT:
-		write_text(c, k, u);
+		put_text(c, k, u->field, put_more(u), u->text_len);
 		break;
 	case PUT_SIDE:
-		feed_side(c, k, &c->puts->delta[u->delta], u->side);
+		put_side(c, k, put_more(u), u->side);
 		break;
 	}
 }
@@ -451,8 +442,7 @@ puts_settle(struct cloud *c)
 	p->busy = true;
 	for (i = 0; i < p->n; i += GROUP)
 		write_group(c, i, i + GROUP < p->n ? i + GROUP : p->n);
-	memset(p->merge, 0, sizeof(p->merge));
-	p->n = p->ndeltas = 0;
+	p->n = 0;
 	p->len = 0;
 	p->busy = false;
 }

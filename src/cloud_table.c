@@ -16,14 +16,13 @@
 #define FIRST 1024
 
 int
-table_init(struct table *t, uint64_t seed)
+table_init(struct table *t)
 {
 	memset(t, 0, sizeof(*t));
 	t->bucket = calloc(FIRST, sizeof(struct cloud_key *));
 	if (t->bucket == NULL)
 		return -1;
 	t->n = t->cap = t->level = FIRST;
-	t->seed = seed;
 	return 0;
 }
 
@@ -34,12 +33,19 @@ table_clear(struct table *t)
 	t->bucket = NULL;
 }
 
+/* Of a length the compiler knows it is a dozen instructions. */
 uint32_t
-table_hash(const struct table *t, const struct tree *tree, const void *id, size_t len)
+table_hash(const struct tree *t, const void *id, size_t len)
 {
-	uint64_t which = (uint64_t)(tree - tree->cloud->tree) + 1;
-
-	return (uint32_t)XXH3_64bits_withSeed(id, len, t->seed + (which << 32));
+	switch (len) {
+	case 16:
+		return (uint32_t)XXH3_64bits_withSeed(id, 16, t->seed);
+	case 6:
+		return (uint32_t)XXH3_64bits_withSeed(id, 6, t->seed);
+	case 2:
+		return (uint32_t)XXH3_64bits_withSeed(id, 2, t->seed);
+	}
+	return (uint32_t)XXH3_64bits_withSeed(id, len, t->seed);
 }
 
 static struct cloud_key **
@@ -73,21 +79,27 @@ key_id(const struct cloud_key *k, size_t *len)
 	return k->bytes + k->tree->prefix_len;
 }
 
+bool
+key_is(const struct cloud_key *k, const struct tree *t, const void *id, size_t len)
+{
+	const char *own;
+	size_t n;
+
+	if (k->tree != t)
+		return false;
+	own = key_id(k, &n);
+	return n == len && (len == 16 ? memcmp(own, id, 16) : memcmp(own, id, len)) == 0;
+}
+
 struct cloud_key *
 table_find(const struct table *t, const struct tree *tree, const void *id, size_t len,
     uint32_t hash)
 {
 	struct cloud_key *k;
-	const char *key;
-	size_t n;
 
-	for (k = *bucket_of(t, hash); k != NULL; k = k->chain) {
-		if (k->hash != hash || k->tree != tree)
-			continue;
-		key = key_id(k, &n);
-		if (n == len && memcmp(key, id, len) == 0)
+	for (k = *bucket_of(t, hash); k != NULL; k = k->chain)
+		if (k->hash == hash && key_is(k, tree, id, len))
 			return k;
-	}
 	return NULL;
 }
 

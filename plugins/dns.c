@@ -44,6 +44,7 @@
 #define PATIENCE     8	  /* timeouts in which repetitions may put off the end */
 #define CLAIM_MAX	     80 /* bytes of a name, on the wire, that may name a flow */
 #define SPLIT_MARK   0x10000u /* sub-flows are SPLIT_MARK | transaction id */
+#define CODES	     256 /* types and codes whose names are kept */
 #define QUESTIONS_MAX 16 /* of a message that is to be believed without its beginning */
 
 enum service {
@@ -201,9 +202,14 @@ struct context {
 	union pieces *pieces;
 	uint32_t queries_max, queries_made, queries_free;
 	uint32_t pieces_max, pieces_made, pieces_free;
-	/* control: trees, and numbers of their fields */
+	/* control: names of the codes that were met, by number; trees, and numbers of
+	 * their fields */
+	struct code_name {
+		uint8_t len; /* 0: not met yet */
+		char text[DNS_MNEMONIC];
+	} types[CODES], rcodes[CODES];
 	int domain, cache, server, client, qtype, rcode;
-	int ip_queries, ip_replies, ip_nxdomain, ip_name;
+	int ip_queries, ip_replies, ip_nxdomain;
 };
 
 /* What an event is made of. */
@@ -374,8 +380,7 @@ make_trees(struct context *x, const struct mc_setup *s)
 	x->ip_queries = mc_field_add(s, MC_TREE_IP, "dns.queries");
 	x->ip_replies = mc_field_add(s, MC_TREE_IP, "dns.replies");
 	x->ip_nxdomain = mc_field_add(s, MC_TREE_IP, "dns.nxdomain");
-	x->ip_name = mc_field_add(s, MC_TREE_IP, "name");
-	return (x->ip_queries | x->ip_replies | x->ip_nxdomain | x->ip_name) < 0 ? -1 : 0;
+	return (x->ip_queries | x->ip_replies | x->ip_nxdomain) < 0 ? -1 : 0;
 }
 
 static int
@@ -1027,17 +1032,23 @@ feed_host(const struct mc_cloud *c, const uint8_t *addr, int field)
 	mc_cloud_add(c, MC_TREE_IP, addr, 16, &one, 1, 0, 0);
 }
 
-/* One query of the kind NAME. */
+/* One query of the kind CODE, which is called what NAME says. */
 static void
-feed_kind(const struct mc_cloud *c, int tree, const char *name)
+feed_code(const struct mc_cloud *c, int tree, struct code_name kept[CODES], uint16_t code,
+    void (*name)(char to[DNS_MNEMONIC], uint16_t code))
 {
 	static const struct mc_add one = {FIGURE_QUERIES, MC_ADD, 1};
+	struct code_name other = {.len = 0}, *n = code < CODES ? &kept[code] : &other;
 
-	mc_cloud_add(c, tree, name, strlen(name), &one, 1, 0, 0);
+	if (n->len == 0) {
+		name(n->text, code);
+		n->len = (uint8_t)strlen(n->text);
+	}
+	mc_cloud_add(c, tree, n->text, n->len, &one, 1, 0, 0);
 }
 
 static void
-feed_keys(const struct context *x, const struct mc_cloud *c, const struct report *r,
+feed_keys(struct context *x, const struct mc_cloud *c, const struct report *r,
     const char *domain, size_t domain_len)
 {
 	const uint8_t *client = c->key->addr[r->client],
@@ -1045,7 +1056,6 @@ feed_keys(const struct context *x, const struct mc_cloud *c, const struct report
 	bool asked = r->flags & REPORT_ASKED;
 	struct mc_add add[FIGURES];
 	unsigned n = fill_adds(add, r);
-	char name[DNS_MNEMONIC];
 
 	if (asked)
 		feed_host(c, client, x->ip_queries);
@@ -1053,15 +1063,12 @@ feed_keys(const struct context *x, const struct mc_cloud *c, const struct report
 		feed_host(c, server, x->ip_replies);
 		if (r->rcode == DNS_NXDOMAIN)
 			feed_host(c, client, x->ip_nxdomain);
-		dns_rcode_name(name, r->rcode);
-		feed_kind(c, x->rcode, name);
+		feed_code(c, x->rcode, x->rcodes, r->rcode, dns_rcode_name);
 	}
 	mc_cloud_add(c, x->client, client, 16, add, n, 0, 0);
 	mc_cloud_add(c, x->server, server, 16, add, n, 0, 0);
-	if (asked && (r->flags & REPORT_QTYPE)) {
-		dns_type_name(name, r->qtype);
-		feed_kind(c, x->qtype, name);
-	}
+	if (asked && (r->flags & REPORT_QTYPE))
+		feed_code(c, x->qtype, x->types, r->qtype, dns_type_name);
 	if (domain_len > 0)
 		mc_cloud_add(c, x->domain, domain, domain_len, add, n, asked, r->first_us);
 }
@@ -1076,10 +1083,8 @@ learn(const struct context *x, const struct mc_cloud *c, const struct parts *p,
 	for (i = 0; i < p->r.naddrs; i++) {
 		const uint8_t *a = p->addrs + 16 * i;
 
-		if (!is_host(a))
-			continue;
-		mc_cloud_put(c, x->cache, a, 16, -1, name, len);
-		mc_cloud_put(c, MC_TREE_IP, a, 16, x->ip_name, name, len);
+		if (is_host(a)) /* ip.<addr> gets it from there */
+			mc_cloud_put(c, x->cache, a, 16, -1, name, len);
 	}
 }
 
@@ -1128,7 +1133,7 @@ publish(const struct mc_cloud *c, const struct parts *p)
 static void
 dns_on_report(void *ctx, const struct mc_cloud *c, const void *msg, size_t len)
 {
-	const struct context *x = ctx;
+	struct context *x = ctx;
 	char name[DNS_NAME_TEXT];
 	struct parts p;
 	size_t n;

@@ -123,6 +123,7 @@ cloud_tree_field(struct cloud *c, unsigned tree, const char *field)
 		return -1;
 	names_keep(&c->names, name);
 	t->known[t->nknown] = name;
+	t->head[t->nknown] = value_head(name, VALUE_COUNTER);
 	/* keys of common trees belong to others too: not all of them have what this adds */
 	if (tree >= CLOUD_BUILTINS)
 		t->placed = t->nknown + 1;
@@ -170,6 +171,7 @@ add_builtins(struct cloud *c)
 		t->nbase = b->nbase;
 		while (t->placed < sizeof(b->placed) && b->placed[t->placed] != 0) {
 			t->known[t->placed] = b->placed[t->placed];
+			t->head[t->placed] = value_head(b->placed[t->placed], VALUE_COUNTER);
 			t->placed++;
 		}
 		t->nknown = t->room = t->placed;
@@ -626,6 +628,11 @@ top_offer(struct cloud *c, struct cloud_key *k, const char *member, size_t len,
 
 	if (k == NULL || set_to_write(c, k) == NULL)
 		return;
+	if (zset_is_small(k->z, total)) {
+		counter_inc(c->counters, COUNTER_CLOUD_TOP_DROPPED);
+		counter_inc(c->counters, COUNTER_CLOUD_UPDATES);
+		return;
+	}
 	r = zset_offer(k->z, member, len, total, n, k->node != NO_NODE, &told);
 	set_written(c, k, r, &told);
 }

@@ -114,10 +114,10 @@ void	 cloud_feed(struct cloud *, const struct flowdelta *);
 struct cloud_key *cloud_key(struct cloud *, unsigned tree, const void *id, size_t len);
 
 /*
- * What comes often is put: it waits among CLOUD_PUTS others, so that the memory of all
- * their keys is fetched at once, and what is of one key and of the same shape is added up.
- * It is written in order, before anything else is written or read (cloud_key() and all that
- * ask do so first), and with cloud_clock().
+ * What comes often is put: written at once where the key was written lately; else it waits
+ * among CLOUD_PUTS others, so that the memory of all their keys is fetched at once. It is
+ * written in order, before anything else is written or read (cloud_key() and all that ask
+ * do so first), and with cloud_clock().
  *
  * A put field has a number in its tree, and a place in its keys. The top list of a tree is
  * fed from what its keys had in the minute, once a second and before anybody asks.
@@ -143,16 +143,21 @@ int	 cloud_tree_field(struct cloud *, unsigned tree, const char *field);
  * TREE's. METRIC is borrowed. */
 int	 cloud_tree_top(struct cloud *, unsigned tree, const char *metric);
 
-/* N additions to fields of a key, and TOP to its figure in the minute of TS_US. */
-void	 cloud_put_adds(struct cloud *, unsigned tree, const void *id, size_t len,
+/*
+ * N additions to fields of a key of a hash, and TOP to its figure in the minute of TS_US.
+ * False: there is no such tree, id or field; nothing was put.
+ */
+bool	 cloud_put_adds(struct cloud *, unsigned tree, const void *id, size_t len,
 	     const struct cloud_add *, unsigned n, uint64_t top, uint64_t ts_us);
-/* A text, to the field of that number of a hash, to a string key (then FIELD is 0). An
- * address gets it only where it has a key: it is not seen by being told of. */
-void	 cloud_put_text(struct cloud *, unsigned tree, const void *id, size_t len,
-	     unsigned field, const void *text, size_t text_len);
-/* May these be put to TREE, by an id of LEN bytes? For those who do not know. */
-bool	 cloud_may_add(const struct cloud *, unsigned tree, const struct cloud_add *,
-	     unsigned n, size_t len);
+/*
+ * A text, to the field of that number of a hash; to a string key, whatever FIELD. ip.<addr>
+ * gets it only where there is the key: an address is not seen by being told of. One that
+ * is new in dns.cache.<addr> becomes the "name" of ip.<addr>. False: as above.
+ */
+bool	 cloud_put_text(struct cloud *, unsigned tree, const void *id, size_t len, int field,
+	     const void *text, size_t text_len);
+/* May TREE have an id of LEN bytes? For those who do not know. */
+bool	 cloud_may_have(const struct cloud *, unsigned tree, size_t len);
 /* Write what was put. */
 void	 cloud_settle(struct cloud *);
 

@@ -115,6 +115,37 @@ set_mac(struct cloud *c, struct cloud_key *k, const uint8_t *mac)
 	t->mac_known = true;
 }
 
+/*
+ * Counters N and times of D into a key that has them all, each in its place, and no node:
+ * most often. False: nothing was written.
+ */
+static bool
+write_plain(struct cloud *c, struct cloud_key *k, const uint64_t *n,
+    const struct flowdelta *d)
+{
+	int64_t first = (int64_t)(d->first_us / SECOND), last = (int64_t)(d->last_us / SECOND);
+	const uint32_t *head = k->tree->head;
+	struct value *v = k->v;
+	unsigned i, different = 0, some = 0;
+
+	if (k->node != NO_NODE || k->n < PLACE_MAC)
+		return false;
+	for (i = 0; i < PLACE_SEEN; i++)
+		different |= v[i].head_small ^ head[i];
+	different |= v[i].head_small ^ (head[i] | value_head(NAME_NONE, VALUE_MIN));
+	different |= v[i + 1].head_small ^ (head[i + 1] | value_head(NAME_NONE, VALUE_MAX));
+	if (different != 0)
+		return false;
+	for (i = 0; i < PLACE_SEEN; i++) {
+		v[i].number = (int64_t)((uint64_t)v[i].number + n[NAME_BYTES_SENT + i]);
+		some += n[NAME_BYTES_SENT + i] != 0;
+	}
+	v[i].number = v[i].number < first ? v[i].number : first;
+	v[i + 1].number = v[i + 1].number > last ? v[i + 1].number : last;
+	counter_add(c->counters, COUNTER_CLOUD_UPDATES, some + 2);
+	return true;
+}
+
 /* What one side of D sent and got, into the key of its address or MAC. */
 static void
 write_side(
@@ -134,9 +165,11 @@ write_side(
 
 	if (d->key.vlan != 0 && d->key.vlan < VLANS)
 		names = vlan_names(c, d->key.vlan);
-	for (i = NAME_BYTES_SENT; i <= NAME_FLOWS_SERVER; i++)
-		count(c, k, i - NAME_BYTES_SENT, i, n[i]);
-	seen(c, k, d);
+	if (!write_plain(c, k, n, d)) {
+		for (i = NAME_BYTES_SENT; i <= NAME_FLOWS_SERVER; i++)
+			count(c, k, i - NAME_BYTES_SENT, i, n[i]);
+		seen(c, k, d);
+	}
 	if (k->tree == &c->tree[CLOUD_IP] && (d->has_mac & 1u << side) &&
 	    !(k->flags & KEY_OTHER))
 		set_mac(c, k, d->mac[side]);

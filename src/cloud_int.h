@@ -140,6 +140,15 @@ struct value {
 
 _Static_assert(sizeof(struct value) == 24, "a field takes 24 bytes");
 
+/* What a seen number of KIND begins with that has nothing for a node. Of no name it has
+ * the bits of its kind alone. */
+static inline uint32_t
+value_head(uint32_t name, enum value_kind kind)
+{
+	return (struct value){.name = name & (NAME_IDS - 1), .kind = kind}.head_small;
+}
+
+
 /* What a node must do to the life of a key, after its values. */
 enum life {
 	LIFE_AS_IS,
@@ -220,6 +229,7 @@ struct tree {
 	uint8_t ntops;
 	uint8_t top[2];	 /* which of cloud.metric */
 	uint32_t known[CLOUD_KNOWN_MAX]; /* names of fields that are put by number */
+	uint32_t head[CLOUD_KNOWN_MAX];	 /* value_head() of these as counters */
 	uint64_t seed;	 /* of its ids' hashes */
 	uint8_t id;	 /* enum id_kind */
 	bool nested;	 /* there are trees beneath its prefix */
@@ -482,6 +492,8 @@ unsigned zset_kept(const struct zset *);
  */
 int	 zset_offer(struct zset *, const void *member, size_t len, uint64_t total,
 	     uint64_t n, bool wait, struct zadd *);
+/* Is one that had TOTAL in all certainly not there, and would be left out? */
+bool	 zset_is_small(const struct zset *, uint64_t total);
 size_t	 zset_memory(const struct zset *);
 /* I-th of those shown, lowest first. */
 void	 zset_at(struct zset *, unsigned i, struct cloud_item *);

@@ -123,26 +123,54 @@ known_value(struct cloud *c, struct cloud_key *k, unsigned field)
 	return value_get(c, k, name);
 }
 
+/* The field of A in its place, a number that no node waits for. False: not so. */
+static inline bool
+write_placed(struct cloud_key *k, const struct cloud_add *a)
+{
+	static const enum value_kind kinds[] = {[CLOUD_ADD] = VALUE_COUNTER,
+	    [CLOUD_ADD_MAX] = VALUE_MAX, [CLOUD_ADD_MIN] = VALUE_MIN};
+	uint32_t head = k->tree->head[a->field] | value_head(NAME_NONE, kinds[a->kind]);
+	struct value *v = &k->v[a->field];
+	int64_t n = (int64_t)a->n;
+
+	if (v->head_small != head)
+		return false;
+	if (a->kind == CLOUD_ADD)
+		v->number = (int64_t)((uint64_t)v->number + a->n);
+	else if (n < 0)
+		return false; /* it has no room for all of it */
+	else if ((a->kind == CLOUD_ADD_MAX) == (n > v->number))
+		v->number = n;
+	return true;
+}
+
+static void
+write_add(struct cloud *c, struct cloud_key *k, const struct cloud_add *a)
+{
+	struct value *v = known_value(c, k, a->field);
+
+	if (v == NULL)
+		return;
+	if (a->kind == CLOUD_ADD_MAX)
+		value_number(c, k, v, VALUE_MAX, a->n);
+	else if (a->kind == CLOUD_ADD_MIN)
+		value_number(c, k, v, VALUE_MIN, a->n);
+	else
+		value_add(c, k, v, (int64_t)a->n);
+}
+
 static void
 write_adds(struct cloud *c, struct cloud_key *k, const struct cloud_add *a, unsigned n)
 {
-	struct value *v;
-	unsigned i, fast = 0;
+	unsigned placed = k->node != NO_NODE ? 0 : k->tree->placed, i, fast = 0;
 
-	for (i = 0; i < n; i++, a++) {
-		v = known_value(c, k, a->field);
-		if (v == NULL)
-			continue;
-		if (a->kind == CLOUD_ADD_MAX)
-			value_number(c, k, v, VALUE_MAX, a->n);
-		else if (a->kind == CLOUD_ADD_MIN)
-			value_number(c, k, v, VALUE_MIN, a->n);
-		else if (v->kind == VALUE_COUNTER && !v->gone && k->node == NO_NODE) {
-			v->number = (int64_t)((uint64_t)v->number + a->n);
+	if (placed > k->n)
+		placed = 0;
+	for (i = 0; i < n; i++)
+		if (a[i].field < placed && write_placed(k, &a[i]))
 			fast++;
-		} else
-			value_add(c, k, v, (int64_t)a->n);
-	}
+		else
+			write_add(c, k, &a[i]);
 	if (fast > 0)
 		counter_add(c->counters, COUNTER_CLOUD_UPDATES, fast);
 }
@@ -172,6 +200,31 @@ put_text(struct cloud *c, struct cloud_key *k, unsigned field, const void *text,
 	if (v != NULL)
 		value_text(c, k, v, text, len);
 	key_changed(c, k);
+}
+
+/* Does K, a string, say so already? */
+static bool
+says(const struct cloud *c, struct cloud_key *k, const void *text, size_t len)
+{
+	const struct value *v = key_seen(c, k) ? value_find(k, NAME_STRING) : NULL;
+	const char *now;
+	size_t n;
+
+	if (v == NULL || v->gone || v->kind != VALUE_TEXT)
+		return false;
+	now = value_string(v, &n);
+	return n == len && memcmp(now, text, len) == 0;
+}
+
+/* ADDR is called that from now on; it is not seen by being named. */
+static void
+put_name(struct cloud *c, const void *addr, const void *text, size_t len)
+{
+	struct tree *t = &c->tree[CLOUD_IP];
+	struct cloud_key *k = table_find(&c->table, t, addr, 16, table_hash(t, addr, 16));
+
+	if (k != NULL && key_seen(c, k))
+		cloud_set(c, k, "name", text, len);
 }
 
 static void
@@ -240,24 +293,22 @@ put_new(struct cloud *c, enum put_kind kind, struct tree *t, const void *id, siz
 	return u;
 }
 
-/* ID as the table knows it, in BUF if need be; its hash. NULL: none of TREE, counted. */
-static inline const void *
-find_id(struct cloud *c, unsigned tree, const void *id, size_t *len, uint32_t *hash,
-    char *buf)
+static inline bool
+may_have(const struct cloud *c, unsigned tree, size_t len)
 {
-	if (tree < c->ntrees && tree != CLOUD_TOP)
-		id = table_id(c, &c->tree[tree], id, len, buf);
-	else
-		id = NULL;
-	if (id == NULL) {
-		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
-		return NULL;
-	}
-	*hash = table_hash(&c->tree[tree], id, *len);
-	return id;
+	static const uint8_t want[] = {[ID_ADDR] = 16, [ID_MAC] = 6, [ID_NUMBER] = 2};
+	const struct tree *t = &c->tree[tree];
+
+	return tree < c->ntrees && (t->id == ID_TEXT || len == want[t->id]);
 }
 
-void
+bool
+cloud_may_have(const struct cloud *c, unsigned tree, size_t len)
+{
+	return may_have(c, tree, len);
+}
+
+bool
 cloud_put_adds(struct cloud *c, unsigned tree, const void *id, size_t len,
     const struct cloud_add *add, unsigned n, uint64_t top, uint64_t ts_us)
 {
@@ -269,16 +320,18 @@ cloud_put_adds(struct cloud *c, unsigned tree, const void *id, size_t len,
 	uint32_t hash;
 	unsigned i;
 
-	id = find_id(c, tree, id, &len, &hash, buf);
-	if (id == NULL)
-		return;
+	if (!may_have(c, tree, len) || n > UINT8_MAX || t->def.type != CLOUD_HASH)
+		return false;
 	for (i = 0; i < n; i++)
 		if (add[i].field >= t->nknown)
-			abort(); /* who puts asked for the numbers */
+			return false;
+	if (t->id == ID_TEXT)
+		id = table_id(c, t, id, &len, buf);
+	hash = table_hash(t, id, len);
 	k = hot_key(c->puts, t, id, len, hash);
 	if (k != NULL) {
 		put_key(c, k, add, n, tops, t->ntops > 0 ? ts_us / MINUTE_US : 0);
-		return;
+		return true;
 	}
 	u = put_new(c, PUT_ADD, t, id, len, hash, n * sizeof(*add));
 	u->n = (uint8_t)n;
@@ -286,43 +339,31 @@ cloud_put_adds(struct cloud *c, unsigned tree, const void *id, size_t len,
 	u->minute = t->ntops > 0 ? ts_us / MINUTE_US : 0;
 	if (n > 0)
 		memcpy(put_more(u), add, n * sizeof(*add));
-}
-
-bool
-cloud_may_add(const struct cloud *c, unsigned tree, const struct cloud_add *add,
-    unsigned n, size_t len)
-{
-	static const uint8_t want[] = {[ID_ADDR] = 16, [ID_MAC] = 6, [ID_NUMBER] = 2};
-	const struct tree *t = &c->tree[tree];
-	unsigned i;
-
-	if (tree >= c->ntrees || n > UINT8_MAX || (n > 0 && t->def.type != CLOUD_HASH) ||
-	    (t->id != ID_TEXT && len != want[t->id]))
-		return false;
-	for (i = 0; i < n; i++)
-		if (add[i].field >= t->nknown)
-			return false;
 	return true;
 }
 
-void
-cloud_put_text(struct cloud *c, unsigned tree, const void *id, size_t len,
-    unsigned field, const void *text, size_t text_len)
+bool
+cloud_put_text(struct cloud *c, unsigned tree, const void *id, size_t len, int field,
+    const void *text, size_t text_len)
 {
+	struct tree *t = &c->tree[tree];
 	char buf[ID_MAX + 1];
 	struct put *u;
-	uint32_t hash;
 
-	id = find_id(c, tree, id, &len, &hash, buf);
-	if (id == NULL)
-		return;
+	if (!may_have(c, tree, len) ||
+	    (t->def.type == CLOUD_HASH ? field < 0 || field >= t->nknown
+				       : t->def.type != CLOUD_STRING))
+		return false;
+	if (t->id == ID_TEXT)
+		id = table_id(c, t, id, &len, buf);
 	if (text_len > CLOUD_VALUE_MAX)
 		text_len = CLOUD_VALUE_MAX;
-	u = put_new(c, PUT_TEXT, &c->tree[tree], id, len, hash, text_len);
+	u = put_new(c, PUT_TEXT, t, id, len, table_hash(t, id, len), text_len);
 	u->field = (uint8_t)field;
 	u->text_len = (uint8_t)text_len;
 	if (text_len > 0)
 		memcpy(put_more(u), text, text_len);
+	return true;
 }
 
 void
@@ -362,6 +403,7 @@ static void
 write_put(struct cloud *c, struct put *u)
 {
 	const uint64_t tops[2] = {u->top, 0};
+	bool names = u->tree == c->names_of && u->id_len == 16 && u->kind == PUT_TEXT;
 	struct cloud_key *k = u->key;
 
 	if (u->kind == PUT_TEXT && u->tree == &c->tree[CLOUD_IP]) {
@@ -372,6 +414,8 @@ write_put(struct cloud *c, struct put *u)
 			return;
 	} else
 		k = key_find_or_make(c, u->tree, put_id(u), u->id_len, u->hash, k);
+	if (names && (k == NULL || !says(c, k, put_more(u), u->text_len)))
+		put_name(c, put_id(u), put_more(u), u->text_len);
 	if (k == NULL) {
 		counter_inc(c->counters, COUNTER_CLOUD_NO_ROOM);
 		if (u->kind == PUT_SIDE && u->tree == &c->tree[CLOUD_IP])

@@ -45,6 +45,7 @@ struct zset {
 	unsigned waiting; /* members with something for the node */
 	uint64_t floor;	  /* score of the least that stayed when some were dropped */
 	bool sorted;
+	bool added; /* there may be members below FLOOR */
 	uint64_t seed;
 	size_t names; /* bytes */
 };
@@ -328,6 +329,7 @@ zset_add(struct zset *z, const void *name, size_t len, uint64_t n, bool wait,
 	uint32_t hash;
 
 	*told = (struct zadd){.merged = false};
+	z->added = true;
 	if (len > CLOUD_VALUE_MAX)
 		len = CLOUD_VALUE_MAX;
 	hash = member_hash(z, name, len);
@@ -336,6 +338,12 @@ zset_add(struct zset *z, const void *name, size_t len, uint64_t n, bool wait,
 		return -1;
 	raise_member(z, m, n, n, wait, told);
 	return 0;
+}
+
+bool
+zset_is_small(const struct zset *z, uint64_t total)
+{
+	return total < z->floor && !z->added;
 }
 
 int

@@ -863,22 +863,37 @@ risk_name(unsigned bit)
 
 #endif
 
+/* TEXT to BUF + AT, as much of it as has room before LEN. Where it ends. */
+static size_t
+append(char *buf, size_t len, size_t at, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n >= len - at)
+		n = len - at - 1;
+	memcpy(buf + at, text, n);
+	return at + n;
+}
+
 size_t
 dpi_full_name(const struct dpi_names *n, const struct flow_l7 *l7, char *buf,
     size_t len)
 {
-	int r;
+	size_t at = 0;
 
-	if (l7 == NULL || l7->app == 0)
-		r = snprintf(buf, len, "%s", UNKNOWN);
-	else if (l7->master == 0 || l7->master == l7->app)
-		r = snprintf(buf, len, "%s", dpi_name(n, l7->app));
-	else
-		r = snprintf(buf, len, "%s.%s", dpi_name(n, l7->master),
-		    dpi_name(n, l7->app));
-	if (r < 0 || len == 0)
+	if (len == 0)
 		return 0;
-	return (size_t)r < len ? (size_t)r : len - 1;
+	if (l7 == NULL || l7->app == 0)
+		at = append(buf, len, at, UNKNOWN);
+	else {
+		if (l7->master != 0 && l7->master != l7->app) {
+			at = append(buf, len, at, dpi_name(n, l7->master));
+			at = append(buf, len, at, ".");
+		}
+		at = append(buf, len, at, dpi_name(n, l7->app));
+	}
+	buf[at] = '\0';
+	return at;
 }
 
 size_t

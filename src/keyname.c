@@ -100,6 +100,26 @@ character(const uint8_t *s, size_t len)
 	return c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
 }
 
+/* Sixteen bytes at once, where all of them stand for themselves. */
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+static inline bool
+copy_plain16(char *to, const uint8_t *s)
+{
+	bytes16 v, odd;
+	uint64_t w[2];
+
+	memcpy(&v, s, sizeof(v));
+	/* '[', '\\' and ']' follow each other */
+	odd = (bytes16)((v - 0x21 > 0x7e - 0x21) | (v - '[' <= ']' - '[') | (v == '%') |
+	    (v == '*') | (v == '?'));
+	memcpy(w, &odd, sizeof(w));
+	if ((w[0] | w[1]) != 0)
+		return false;
+	memcpy(to, &v, sizeof(v));
+	return true;
+}
+
 /* Copy the bytes at the beginning that stand for themselves: mostly all. How many. */
 static size_t
 plain_part(char *to, const uint8_t *s, size_t len)
@@ -107,6 +127,10 @@ plain_part(char *to, const uint8_t *s, size_t len)
 	static const uint32_t plain[8] = {0, 0x7ffffbde, 0xc7ffffff, 0x7fffffff};
 	size_t n = 0;
 
+	while (len - n >= 16 && copy_plain16(to + n, s + n))
+		n += 16;
+	if (len >= 16 && len - n < 16 && copy_plain16(to + len - 16, s + len - 16))
+		return len;
 	while (n < len && (plain[s[n] >> 5] >> (s[n] & 31) & 1)) {
 		to[n] = (char)s[n];
 		n++;

@@ -91,7 +91,7 @@ find_key(const struct mc_cloud *c, int tree, const void *id, size_t len)
 	if (cloud == NULL)
 		return NULL;
 	n = control_number(control_of(c), tree);
-	if (n < 0 || !cloud_may_add(cloud, (unsigned)n, NULL, 0, len)) {
+	if (n < 0 || !cloud_may_have(cloud, (unsigned)n, len)) {
 		plugin_breach(c->handle);
 		return NULL;
 	}
@@ -142,20 +142,15 @@ plugin_cloud_add(const struct mc_cloud *c, int tree, const void *id, size_t idle
 		return;
 	p->last = NULL; /* what is put is written before what is looked up */
 	number = control_number(p, tree);
-	if (number < 0 || !cloud_may_add(p->s.cloud, (unsigned)number,
-			      (const struct cloud_add *)adds, n, idlen)) {
+	if (number < 0 || !cloud_put_adds(p->s.cloud, (unsigned)number, id, idlen,
+			      (const struct cloud_add *)adds, n, top, ts_us))
 		plugin_breach(c->handle);
-		return;
-	}
-	cloud_put_adds(p->s.cloud, (unsigned)number, id, idlen, (const struct cloud_add *)adds,
-	    n, top, ts_us);
 }
 
 void
 plugin_cloud_put(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
     int field, const void *text, size_t len)
 {
-	const struct mc_add one = {.field = (uint8_t)(field < 0 ? 0 : field)};
 	struct plugin_control *p = control_of(c);
 	int number;
 
@@ -163,12 +158,9 @@ plugin_cloud_put(const struct mc_cloud *c, int tree, const void *id, size_t idle
 		return;
 	p->last = NULL; /* what is put is written before what is looked up */
 	number = control_number(p, tree);
-	if (number < 0 || !cloud_may_add(p->s.cloud, (unsigned)number,
-			      (const struct cloud_add *)&one, field >= 0, idlen)) {
+	if (number < 0 ||
+	    !cloud_put_text(p->s.cloud, (unsigned)number, id, idlen, field, text, len))
 		plugin_breach(c->handle);
-		return;
-	}
-	cloud_put_text(p->s.cloud, (unsigned)number, id, idlen, one.field, text, len);
 }
 
 /* The key of ID in TREE, made if need be; NULL: there is no tree, or no room. */

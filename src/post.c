@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * post.c -- messages copied into a ring of bytes and out of it again. One message costs
- * a copy each way and one store that the other side sees; the other side's place is
+ * post.c -- messages copied into a ring of bytes, and read there or copied out of it. One
+ * message costs a copy and one store that the other side sees; the other side's place is
  * looked at only when what is known of it does not do. Messages begin at multiples of
  * eight bytes, so that a head is never cut by the end of the ring; what follows may be.
  *
@@ -116,13 +116,35 @@ post_before(const struct post *p, uint64_t end)
 	return (int64_t)(end - p->tail) > 0;
 }
 
+const void *
+post_peek(struct post *p, struct post_head *head, void *buf)
+{
+	size_t pos = (p->tail + sizeof(*head)) & (p->size - 1);
+
+	if (!post_waiting(p))
+		return NULL;
+	copy_out(p, p->tail, head, sizeof(*head));
+	if (head->len <= p->size - pos)
+		return p->bytes + pos;
+	copy_out(p, p->tail + sizeof(*head), buf, head->len);
+	return buf;
+}
+
+void
+post_next(struct post *p, const struct post_head *head)
+{
+	__atomic_store_n(&p->tail, p->tail + post_step(head->len), __ATOMIC_RELEASE);
+}
+
 bool
 post_get(struct post *p, struct post_head *head, void *buf)
 {
-	if (!post_waiting(p))
+	const void *msg = post_peek(p, head, buf);
+
+	if (msg == NULL)
 		return false;
-	copy_out(p, p->tail, head, sizeof(*head));
-	copy_out(p, p->tail + sizeof(*head), buf, head->len);
-	__atomic_store_n(&p->tail, p->tail + post_step(head->len), __ATOMIC_RELEASE);
+	if (msg != buf)
+		memcpy(buf, msg, head->len);
+	post_next(p, head);
 	return true;
 }

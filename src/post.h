@@ -48,6 +48,13 @@ bool	 post_put(struct post *, const struct post_head *, const void *msg);
 /* Getter: copy the next one to BUF (POST_MAX bytes, aligned for any type). False: none. */
 bool	 post_get(struct post *, struct post_head *, void *buf);
 
+/*
+ * Getter: look at the next one where it is, at a multiple of 8 bytes: most often in the ring,
+ * else copied to BUF. NULL: none. It stays until post_next(), which the putter may wait for.
+ */
+const void *post_peek(struct post *, struct post_head *, void *buf);
+void	 post_next(struct post *, const struct post_head *);
+
 /* Getter: is there one? */
 bool	 post_waiting(struct post *);
 

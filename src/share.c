@@ -644,13 +644,17 @@ share_post(struct share *s, const struct post_head *head, const void *msg)
 unsigned
 share_posts(struct share *s, struct worker *w, uint64_t end)
 {
-	alignas(64) uint8_t msg[POST_MAX];
+	alignas(64) uint8_t buf[POST_MAX];
 	struct post_head head;
+	const void *msg;
 	unsigned n = 0;
 
 	while (n < SHARE_POSTS && worker_posts_before(w, end) &&
-	    worker_post(w, &head, msg)) {
+	    (msg = worker_post_peek(w, &head, buf)) != NULL) {
+		if (head.kind == POST_NEW && msg != buf)
+			msg = memcpy(buf, msg, head.len); /* a flow stands at its line */
 		share_post(s, &head, msg);
+		worker_post_next(w, &head);
 		n++;
 	}
 	return n;

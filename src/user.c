@@ -353,6 +353,13 @@ own_names(struct users *u, const struct ask *a)
 	return n;
 }
 
+/* Nobody was seen, nobody is kept, and no node could say. */
+static inline bool
+nobody_known(const struct users *u)
+{
+	return u->reader == NULL && u->kept.n == 0 && sightings_count(u->s.sightings) == 0;
+}
+
 void
 users_ended(struct users *u, void *worker, struct flow *f)
 {
@@ -361,7 +368,7 @@ users_ended(struct users *u, void *worker, struct flow *f)
 	struct user_names names;
 	struct user_entry *e = NULL;
 
-	if (u->reader == NULL && u->kept.n == 0 && sightings_count(u->s.sightings) == 0) {
+	if (nobody_known(u)) {
 		u->leave(u->arg, worker, f, &nobody); /* there are no users */
 		return;
 	}
@@ -435,8 +442,11 @@ ask_now(struct users *u, const struct flowkey *key, unsigned client)
 const char *
 users_known(struct users *u, const struct flowkey *key, unsigned client)
 {
-	const char *name = user_now(u, key, client);
+	const char *name;
 
+	if (nobody_known(u))
+		return NULL;
+	name = user_now(u, key, client);
 	if (name == NULL && u->reader != NULL &&
 	    (name = ask_now(u, key, client)) != NULL)
 		return name;
@@ -451,10 +461,13 @@ users_known(struct users *u, const struct flowkey *key, unsigned client)
 void
 users_delta(struct users *u, const struct flowdelta *d)
 {
-	const struct ask ask = ask_of_delta(d);
 	struct user_names names;
 	struct user_entry *e;
+	struct ask ask;
 
+	if (nobody_known(u))
+		return;
+	ask = ask_of_delta(d);
 	if (u->reader != NULL && (e = entry_new(u, &ask)) != NULL) {
 		e->counts = true;
 		e->delta = *d;

@@ -110,6 +110,9 @@ uint64_t	 worker_posts_end(const struct worker *);
 bool		 worker_posts_before(const struct worker *, uint64_t end);
 /* Next post, copied to BUF (POST_MAX bytes, aligned for any type). False: none now. */
 bool		 worker_post(struct worker *, struct post_head *, void *buf);
+/* The same without a copy: post.h's. */
+const void	*worker_post_peek(struct worker *, struct post_head *, void *buf);
+void		 worker_post_next(struct worker *, const struct post_head *);
 /* Next ended flow, NULL: none now. Give it back by worker_return(). */
 struct flow	*worker_ended(struct worker *);
 /* What was told of an ended flow while it lived, borrowed until worker_return(). NULL:

@@ -32,6 +32,18 @@ worker_post(struct worker *w, struct post_head *head, void *buf)
 	return post_get(&w->live.post, head, buf);
 }
 
+const void *
+worker_post_peek(struct worker *w, struct post_head *head, void *buf)
+{
+	return post_peek(&w->live.post, head, buf);
+}
+
+void
+worker_post_next(struct worker *w, const struct post_head *head)
+{
+	post_next(&w->live.post, head);
+}
+
 struct flow *
 worker_ended(struct worker *w)
 {

@@ -812,7 +812,7 @@ test_puts(void **state)
 		add[1] = (struct cloud_add){(uint8_t)max, CLOUD_ADD_MAX, (uint64_t)(i % 50)};
 		cloud_put_adds(r->c, (unsigned)tree, a, 16, add, 2, 0, 0);
 		if (i % 1000 == 0)
-			cloud_put_text(r->c, (unsigned)tree, a, 16, (unsigned)text, "x", 1);
+			cloud_put_text(r->c, (unsigned)tree, a, 16, text, "x", 1);
 	}
 	assert_int_equal(cloud_count(r->c), 3);
 	assert_string_equal(rig_show(r, "host.10.0.0.2"), "sum=1499500 max=49 text=x");
@@ -821,7 +821,7 @@ test_puts(void **state)
 	assert_true(rig_counter(r, COUNTER_CLOUD_UPDATES) >= 6000);
 	/* what is written by name comes after what was put before */
 	a[15] = 2;
-	cloud_put_text(r->c, (unsigned)tree, a, 16, (unsigned)text, "put", 3);
+	cloud_put_text(r->c, (unsigned)tree, a, 16, text, "put", 3);
 	cloud_set(r->c, cloud_key(r->c, (unsigned)tree, a, 16), "text", "set", 3);
 	assert_string_equal(rig_show(r, "host.10.0.0.2"), "sum=1499500 max=49 text=set");
 	/* and a key that ended begins anew */
@@ -829,12 +829,14 @@ test_puts(void **state)
 	rig_pass(r, 300000);
 	cloud_put_adds(r->c, (unsigned)tree, a, 16, add, 1, 0, 0);
 	assert_string_equal(rig_show(r, "host.10.0.0.2"), "sum=3000");
-	assert_false(cloud_may_add(r->c, (unsigned)tree, add, 1, 4));
+	assert_false(cloud_put_adds(r->c, (unsigned)tree, a, 4, add, 1, 0, 0));
+	assert_false(cloud_put_adds(r->c, CLOUD_TOP, a, 4, add, 0, 0, 0));
+	assert_false(cloud_put_text(r->c, (unsigned)tree, a, 16, 3, "x", 1));
 	add[0].field = 3;
-	assert_false(cloud_may_add(r->c, (unsigned)tree, add, 1, 16));
+	assert_false(cloud_put_adds(r->c, (unsigned)tree, a, 16, add, 1, 0, 0));
 	/* an address is not seen by being named */
 	text = cloud_tree_field(r->c, CLOUD_IP, "name");
-	cloud_put_text(r->c, CLOUD_IP, a, 16, (unsigned)text, "x", 1);
+	cloud_put_text(r->c, CLOUD_IP, a, 16, text, "x", 1);
 	assert_string_equal(rig_show(r, "ip.10.0.0.2"), "-");
 	rig_free(r);
 }

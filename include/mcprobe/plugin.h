@@ -429,7 +429,8 @@ mc_cloud_add(const struct mc_cloud *c, int tree, const void *id, size_t idlen,
 }
 
 /* As mc_cloud_set(), by the number of FIELD (-1: a string key), and written as the above;
- * of MC_TREE_IP only where there is the key. */
+ * of MC_TREE_IP only where there is the key. What is new in dns.cache.<addr> becomes the
+ * "name" of ip.<addr>. */
 static inline void
 mc_cloud_put(const struct mc_cloud *c, int tree, const void *id, size_t idlen, int field,
     const void *text, size_t len)

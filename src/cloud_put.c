@@ -123,17 +123,15 @@ known_value(struct cloud *c, struct cloud_key *k, unsigned field)
 	return value_get(c, k, name);
 }
 
-/* The field of A in its place, a number that no node waits for. False: not so. */
+/* A into V, if that is a seen number of the kind, and no node waits for it. */
 static inline bool
-write_placed(struct cloud_key *k, const struct cloud_add *a)
+write_plain(const struct tree *t, struct value *v, const struct cloud_add *a)
 {
 	static const enum value_kind kinds[] = {[CLOUD_ADD] = VALUE_COUNTER,
 	    [CLOUD_ADD_MAX] = VALUE_MAX, [CLOUD_ADD_MIN] = VALUE_MIN};
-	uint32_t head = k->tree->head[a->field] | value_head(NAME_NONE, kinds[a->kind]);
-	struct value *v = &k->v[a->field];
 	int64_t n = (int64_t)a->n;
 
-	if (v->head_small != head)
+	if (v->head_small != (t->head[a->field] | value_head(NAME_NONE, kinds[a->kind])))
 		return false;
 	if (a->kind == CLOUD_ADD)
 		v->number = (int64_t)((uint64_t)v->number + a->n);
@@ -144,33 +142,34 @@ write_placed(struct cloud_key *k, const struct cloud_add *a)
 	return true;
 }
 
-static void
+/* True: counted by the caller. */
+static bool
 write_add(struct cloud *c, struct cloud_key *k, const struct cloud_add *a)
 {
 	struct value *v = known_value(c, k, a->field);
 
 	if (v == NULL)
-		return;
+		return false;
+	if (k->node == NO_NODE && write_plain(k->tree, v, a))
+		return true;
 	if (a->kind == CLOUD_ADD_MAX)
 		value_number(c, k, v, VALUE_MAX, a->n);
 	else if (a->kind == CLOUD_ADD_MIN)
 		value_number(c, k, v, VALUE_MIN, a->n);
 	else
 		value_add(c, k, v, (int64_t)a->n);
+	return false;
 }
 
-static void
+static inline void
 write_adds(struct cloud *c, struct cloud_key *k, const struct cloud_add *a, unsigned n)
 {
-	unsigned placed = k->node != NO_NODE ? 0 : k->tree->placed, i, fast = 0;
+	const struct tree *t = k->tree;
+	unsigned placed = k->node != NO_NODE || t->placed > k->n ? 0 : t->placed, i, fast = 0;
 
-	if (placed > k->n)
-		placed = 0;
-	for (i = 0; i < n; i++)
-		if (a[i].field < placed && write_placed(k, &a[i]))
-			fast++;
-		else
-			write_add(c, k, &a[i]);
+	for (i = 0; i < n; i++, a++)
+		fast += (a->field < placed && write_plain(t, &k->v[a->field], a)) ||
+		    write_add(c, k, a);
 	if (fast > 0)
 		counter_add(c->counters, COUNTER_CLOUD_UPDATES, fast);
 }
@@ -182,24 +181,8 @@ put_key(struct cloud *c, struct cloud_key *k, const struct cloud_add *add, unsig
 	key_wake(c, k);
 	write_adds(c, k, add, n);
 	key_changed(c, k);
-	top_count(c, k, top, minute);
-}
-
-static void
-put_text(struct cloud *c, struct cloud_key *k, unsigned field, const void *text,
-    size_t len)
-{
-	struct value *v;
-
-	key_wake(c, k);
-	if (k->tree->def.type == CLOUD_STRING) {
-		cloud_put(c, k, text, len);
-		return;
-	}
-	v = known_value(c, k, field);
-	if (v != NULL)
-		value_text(c, k, v, text, len);
-	key_changed(c, k);
+	if (k->tree->ntops > 0)
+		top_count(c, k, top, minute);
 }
 
 /* Does K, a string, say so already? */
@@ -214,6 +197,27 @@ says(const struct cloud *c, struct cloud_key *k, const void *text, size_t len)
 		return false;
 	now = value_string(v, &n);
 	return n == len && memcmp(now, text, len) == 0;
+}
+
+static void
+put_text(struct cloud *c, struct cloud_key *k, unsigned field, const void *text,
+    size_t len)
+{
+	struct value *v;
+
+	key_wake(c, k);
+	if (k->tree->def.type == CLOUD_STRING) {
+		/* what lives for ever was perhaps told to end */
+		if (k->tree->ttl_ms != 0 && says(c, k, text, len))
+			counter_inc(c->counters, COUNTER_CLOUD_UPDATES);
+		else
+			cloud_put(c, k, text, len);
+		return;
+	}
+	v = known_value(c, k, field);
+	if (v != NULL)
+		value_text(c, k, v, text, len);
+	key_changed(c, k);
 }
 
 /* ADDR is called that from now on; it is not seen by being named. */
@@ -412,7 +416,7 @@ write_put(struct cloud *c, struct put *u)
 			k = table_find(&c->table, u->tree, put_id(u), u->id_len, u->hash);
 		if (k == NULL || !key_seen(c, k))
 			return;
-	} else
+	} else if (k == NULL || (k->flags & KEY_OTHER))
 		k = key_find_or_make(c, u->tree, put_id(u), u->id_len, u->hash, k);
 	if (names && (k == NULL || !says(c, k, put_more(u), u->text_len)))
 		put_name(c, put_id(u), put_more(u), u->text_len);

@@ -282,6 +282,35 @@ test_dns_names(void **state)
 	rig_free(r);
 }
 
+/* What is put into dns.cache. is the name of the address from then on, if that is seen. */
+static void
+test_put_names(void **state)
+{
+	static const struct cloud_tree tree = {.prefix = "dns.cache.", .type = CLOUD_STRING,
+		.ttl_s = 3000, .addr = true};
+	struct rig *r = rig_new(0, 300, 1000);
+	struct flowdelta d = delta();
+	unsigned names, i;
+
+	(void)state;
+	names = (unsigned)cloud_add_tree(r->c, &tree);
+	cloud_feed(r->c, &d);
+	for (i = 0; i < 2; i++) { /* the second says nothing new */
+		assert_true(cloud_put_text(r->c, names, d.key.addr[1], 16, -1, "one", 3));
+		assert_non_null(strstr(rig_show(r, "ip.10.0.0.2"), "name=one"));
+	}
+	assert_true(cloud_put_text(r->c, names, d.key.addr[1], 16, -1, "two", 3));
+	assert_string_equal(rig_show(r, "dns.cache.10.0.0.2"), "two");
+	assert_non_null(strstr(rig_show(r, "ip.10.0.0.2"), "name=two"));
+	put_addr(d.key.addr[1], "10.0.0.9");
+	assert_true(cloud_put_text(r->c, names, d.key.addr[1], 16, -1, "nine", 4));
+	assert_string_equal(rig_show(r, "ip.10.0.0.9"), "-");
+	rig_pass(r, 301000); /* the name outlives the address */
+	assert_string_equal(rig_show(r, "ip.10.0.0.2"), "-");
+	assert_string_equal(rig_show(r, "dns.cache.10.0.0.2"), "two");
+	rig_free(r);
+}
+
 /* Beyond the cap "other" takes it all, and the top list still knows who. */
 static void
 test_other(void **state)
@@ -428,6 +457,7 @@ main(void)
 	    cmocka_unit_test(test_node),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_dns_names),
+	    cmocka_unit_test(test_put_names),
 	    cmocka_unit_test(test_other),
 	    cmocka_unit_test(test_fast),
 	    cmocka_unit_test(test_forgotten),

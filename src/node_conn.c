@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * node_conn.c -- one connection to a Redis server: a bufferevent, and hiredis' parser
- * of replies, which knows no socket. Names are looked up anew for each attempt, by
- * libevent's resolver, and every address of a name is tried. Connected means little:
- * the kernel of a stopped server accepts. Who owes an answer and is silent is given up.
+ * of replies, which knows no socket and makes them of memory of node_reply.c. Names are
+ * looked up anew for each attempt, by libevent's resolver, and every address of a name is
+ * tried. Connected means little: the kernel of a stopped server accepts. Who owes an
+ * answer and is silent is given up.
  *
  * A reply may close its connection: LIFE counts closings, and who comes back from a
  * call looks at it before anything else.
@@ -87,6 +88,7 @@ node_conn_close(struct node_conn *c)
 	if (c->reader != NULL)
 		redisReaderFree(c->reader);
 	c->reader = NULL;
+	node_replies_clear(&c->replies);
 	free(c->host);
 	c->host = NULL;
 	c->state = NODE_CONN_CLOSED;
@@ -109,11 +111,23 @@ node_conn_fail(struct node_conn *c, const char *why)
  * Replies
  */
 
+/* R came. False: the connection was closed. */
+static bool
+take_reply(struct node_conn *c, const redisReply *r)
+{
+	unsigned life = c->life;
+
+	c->fed = 0;
+	if (c->owed > 0)
+		c->owed--;
+	c->calls->reply(c->arg, r);
+	return c->life == life;
+}
+
 /* Hand on what is whole. False: the connection was closed. */
 static bool
 take_replies(struct node_conn *c)
 {
-	unsigned life = c->life;
 	void *reply;
 
 	for (;;) {
@@ -125,15 +139,36 @@ take_replies(struct node_conn *c)
 		if (reply == NULL)
 			break;
 		c->heard_ms = node_now();
-		c->fed = 0;
-		if (c->owed > 0)
-			c->owed--;
-		c->calls->reply(c->arg, reply);
-		freeReplyObject(reply);
-		if (c->life != life)
+		if (!take_reply(c, reply))
 			return false;
+		node_replies_reset(&c->replies);
 	}
 	return true;
+}
+
+/*
+ * Half of all replies say that a command of a batch is queued: these the parser need not
+ * see, if it waits for nothing. How many of LEN bytes they are; -1: the connection was
+ * closed.
+ */
+static ssize_t
+take_queued(struct node_conn *c, const char *p, size_t len)
+{
+	static const char line[] = "+QUEUED\r\n";
+	static char text[] = "QUEUED";
+	static const redisReply queued = {.type = REDIS_REPLY_STATUS,
+		.str = text, .len = sizeof(text) - 1};
+	size_t n = sizeof(line) - 1, at = 0;
+
+	if (c->head_len > 0 || c->skip > 0 || c->reader->len != c->reader->pos ||
+	    c->reader->ridx != -1)
+		return 0;
+	if (len >= n && *p == *line)
+		c->heard_ms = node_now();
+	for (; len - at >= n && memcmp(p + at, line, n) == 0; at += n)
+		if (!take_reply(c, &queued))
+			return -1;
+	return (ssize_t)at;
 }
 
 /*
@@ -184,12 +219,20 @@ on_read(struct bufferevent *bev, void *arg)
 {
 	struct node_conn *c = arg;
 	struct evbuffer *in = bufferevent_get_input(bev);
+	ssize_t queued;
 	size_t len;
 
 	while ((len = evbuffer_get_contiguous_space(in)) > 0) {
 		const char *p = (const char *)evbuffer_pullup(in, (ev_ssize_t)len);
 
 		len = len < READ_MAX ? len : READ_MAX;
+		queued = take_queued(c, p, len);
+		if (queued == -1)
+			return;
+		if (queued > 0) {
+			evbuffer_drain(in, (size_t)queued);
+			continue;
+		}
 		if (!modest(c, p, len)) {
 			node_conn_fail(c, "an answer that is too long");
 			return;
@@ -211,7 +254,7 @@ static bool
 open_reader(struct node_conn *c)
 {
 	c->fed = c->skip = c->head_len = 0;
-	c->reader = redisReaderCreate();
+	c->reader = node_replies_reader(&c->replies);
 	if (c->reader == NULL)
 		return false;
 #if HIREDIS_MAJOR >= 1

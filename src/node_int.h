@@ -91,13 +91,25 @@ struct node_conn_calls {
 	void (*lost)(void *arg, const char *why);
 };
 
+/* node_reply.c: memory of what the parser makes of the reply that comes in. Zeros: empty. */
+struct node_replies {
+	struct reply_chunk *chunk; /* owned */
+};
+
+/* A parser whose replies are of M's memory. NULL: no memory. */
+redisReader *node_replies_reader(struct node_replies *m);
+/* What was parsed is not needed any more. */
+void	 node_replies_reset(struct node_replies *);
+void	 node_replies_clear(struct node_replies *);
+
 struct node_conn {
 	struct nodes *set;
 	const struct node_conn_calls *calls;
 	void *arg;
 	enum node_conn_state state;
-	struct bufferevent *bev;	/* owned, as the next four */
+	struct bufferevent *bev;	/* owned, as the next five */
 	redisReader *reader;
+	struct node_replies replies;
 	char *host; /* who must prove to be it; NULL: in the clear */
 	struct node_lookup *lookup;	/* under way */
 	struct evutil_addrinfo *found;	/* the addresses, */

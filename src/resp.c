@@ -108,9 +108,27 @@ resp_head(struct respbuf *b, char type, int64_t n)
 void
 resp_bulk(struct respbuf *b, const void *p, size_t n)
 {
-	resp_head(b, '$', (int64_t)n);
-	resp_bytes(b, p, n);
-	resp_bytes(b, "\r\n", 2);
+	char text[DIGITS_MAX], *end = text + sizeof(text), *from, *to;
+
+	if (!respbuf_room(b, n + sizeof("$\r\n\r\n") + DIGITS_MAX))
+		return;
+	to = b->buf + b->len;
+	*to++ = '$';
+	if (n < 10)
+		*to++ = (char)('0' + n);
+	else {
+		from = digits(end, (int64_t)n);
+		memcpy(to, from, (size_t)(end - from));
+		to += end - from;
+	}
+	*to++ = '\r';
+	*to++ = '\n';
+	if (n > 0)
+		memcpy(to, p, n);
+	to += n;
+	*to++ = '\r';
+	*to++ = '\n';
+	b->len = (size_t)(to - b->buf);
 }
 
 void

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define QUESTION_POINTER 0xc00c /* to the name of the first question, RFC 1035 §4.1.4 */
+
 /* A message and how far it is read. */
 struct cursor {
 	const uint8_t *p;
@@ -71,13 +73,30 @@ skip_name(struct cursor *c)
 	return true;
 }
 
+/* A name without pointers, as most questions have: it is copied at once. 0: not so. */
+static unsigned
+read_straight(struct dns_name *name, const uint8_t *p, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && p[at] != 0 && p[at] < 0x40)
+		at += p[at] + 1u;
+	if (at >= len || p[at] != 0 || ++at > DNS_NAME_MAX)
+		return 0;
+	memcpy(name->wire, p, at);
+	return (unsigned)at;
+}
+
 int
 dns_name_read(struct dns_name *name, const uint8_t *p, size_t len, size_t at)
 {
 	size_t limit = at; /* pointers lead before it: so there is an end */
-	unsigned n = 0, label, jumps = 0;
+	unsigned n, label, jumps = 0;
 
-	name->len = 0;
+	n = at < len ? read_straight(name, p + at, len - at) : 0;
+	name->len = (uint8_t)n;
+	if (n > 0)
+		return 0;
 	while (at < len) {
 		label = p[at];
 		if ((label & 0xc0) == 0xc0) {
@@ -104,32 +123,49 @@ dns_name_read(struct dns_name *name, const uint8_t *p, size_t len, size_t at)
 	return DNS_NAME_BAD;
 }
 
-/* Bytes that stand for themselves in names; capitals have the next bit too. */
-static const uint8_t plain[256] = {
-    ['!' ... '@'] = 1, ['A' ... 'Z'] = 3, ['['] = 1, [']' ... '~'] = 1, [' '] = 1,
-    [0x80 ... 0xff] = 1};
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
-/* The text of a whole name of such bytes only, with room for it. False: it is not. */
+/* Sixteen bytes of a text; LOW: 0x20 to make them lower case, else 0. False: there are some
+ * that do not stand for themselves. */
+static inline bool
+plain16(char *p, uint8_t low)
+{
+	bytes16 v, odd;
+	uint64_t w[2];
+
+	memcpy(&v, p, sizeof(v));
+	odd = (bytes16)((v < 0x20) | (v == 0x7f) | (v == '\\'));
+	memcpy(w, &odd, sizeof(w));
+	v |= (bytes16)((v >= 'A') & (v <= 'Z')) & low;
+	memcpy(p, &v, sizeof(v));
+	return (w[0] | w[1]) == 0;
+}
+
+/*
+ * The text of a whole name, if all its bytes stand for themselves: copied at once, then
+ * the lengths are made dots, then all is looked at. False: it is not so.
+ */
 static bool
 plain_text(char *to, const uint8_t *wire, size_t len, bool lower)
 {
-	const uint8_t low = lower ? 0x20 : 0;
-	size_t at = 0, i, n;
-	uint8_t all = 1, p;
+	char text[DNS_NAME_MAX + 16];
+	size_t n = len - 2, at, i;
 
-	while ((n = wire[at++]) != 0) {
-		if (at + n >= len)
+	for (at = wire[0]; at < n; at += wire[at + 1] + 1u)
+		if (wire[at + 1] == 0)
+			return false; /* it ends before its end */
+	if (wire[0] == 0 || at != n || wire[n + 1] != 0)
+		return false;
+	memcpy(text, wire + 1, n);
+	memset(text + n, 'x', 16);
+	for (at = wire[0]; at < n; at += wire[at + 1] + 1u)
+		text[at] = '.';
+	for (i = 0; i < n; i += 16)
+		if (!plain16(text + i, lower ? 0x20 : 0))
 			return false;
-		for (i = 0; i < n; i++) {
-			p = plain[wire[at + i]];
-			all &= p;
-			to[at - 1 + i] = (char)(wire[at + i] | (p & 2 ? low : 0));
-		}
-		at += n;
-		to[at - 1] = '.';
-	}
-	to[at - 2] = '\0';
-	return all && at == len;
+	memcpy(to, text, n);
+	to[n] = '\0';
+	return true;
 }
 
 size_t
@@ -138,8 +174,8 @@ dns_name_text(char *to, size_t size, const uint8_t *wire, size_t len, bool lower
 	size_t at = 0, n = 0, end;
 	uint8_t c;
 
-	/* most names are plain and have room: a byte costs a look at a table */
-	if (len > 1 && len <= size && plain_text(to, wire, len, lower))
+	/* most names are plain and have room */
+	if (len > 2 && len <= size && len <= DNS_NAME_MAX && plain_text(to, wire, len, lower))
 		return len - 2;
 	if (len == 1 && size > 1)
 		to[n++] = '.';
@@ -178,6 +214,8 @@ dns_name_equal(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen)
 
 	if (alen != blen)
 		return false;
+	if (memcmp(a, b, alen) == 0)
+		return true;
 	/* lengths of labels are below 'A' and so compared as they are */
 	for (i = 0; i < alen; i++)
 		if (a[i] != b[i] && lower_case(a[i]) != lower_case(b[i]))
@@ -240,7 +278,10 @@ add_addr(struct cursor *c, const uint8_t *bytes, size_t len, size_t owner, uint3
 		m->response_text[0] = '\0';
 		m->ttl = ttl;
 		c->room = true;
-		if (dns_name_read(&m->owner, c->p, c->len, owner) != 0)
+		if (m->question == DNS_QUESTION_OK && be16(c->p + owner) == QUESTION_POINTER) {
+			m->owner.len = m->qname.len;
+			memcpy(m->owner.wire, m->qname.wire, m->qname.len);
+		} else if (dns_name_read(&m->owner, c->p, c->len, owner) != 0)
 			m->malformed = true;
 	}
 	a = m->addrs[m->naddrs++];

@@ -450,6 +450,32 @@ fetch(const void *p, size_t bytes)
 		__builtin_prefetch((const char *)p + i, 1);
 }
 
+/* What writing U reads of its key, beyond what finding it did. */
+static void
+fetch_written(struct put *u)
+{
+	const struct cloud_key *k = u->key;
+	const struct cloud_add *a = put_more(u);
+	unsigned placed = u->tree->placed, i;
+
+	if (u->tree->ntops > 0)
+		fetch(key_top(u->key), sizeof(struct key_top));
+	if (k->tree->def.type == CLOUD_ZSET || k->v == NULL)
+		return;
+	switch (u->kind) {
+	case PUT_ADD:
+		for (i = 0; i < u->n; i++)
+			__builtin_prefetch(&k->v[a[i].field < placed ? a[i].field : placed], 1);
+		break;
+	case PUT_TEXT:
+		__builtin_prefetch(k->v, 1);
+		break;
+	case PUT_SIDE:
+		fetch(k->v, placed * sizeof(struct value));
+		break;
+	}
+}
+
 static void
 write_group(struct cloud *c, unsigned from, unsigned to)
 {
@@ -459,21 +485,17 @@ write_group(struct cloud *c, unsigned from, unsigned to)
 	unsigned i;
 
 	for (i = from; i < to; i++) {
-		u = put_at(p, i);
-		if (u->key == NULL && (k = table_first(&c->table, u->hash)) != NULL) {
-			if (u->tree->ntops > 0)
-				fetch(key_top(k), sizeof(struct key_top));
-			fetch(k, key_values_at(16, 24) +
-				     u->tree->placed * sizeof(struct value));
+		k = table_first(&c->table, put_at(p, i)->hash);
+		if (k != NULL) { /* most often the one; its first line, and its id */
+			__builtin_prefetch(k, 1);
+			__builtin_prefetch(k->bytes);
 		}
 	}
 	for (i = from; i < to; i++) {
 		u = put_at(p, i);
-		if (u->key == NULL)
-			u->key = table_find(&c->table, u->tree, put_id(u), u->id_len,
-			    u->hash);
-		if (u->key != NULL && u->key->v != key_values(u->key))
-			fetch(u->key->v, u->key->n * sizeof(struct value));
+		u->key = table_find(&c->table, u->tree, put_id(u), u->id_len, u->hash);
+		if (u->key != NULL)
+			fetch_written(u);
 	}
 	for (i = from; i < to; i++)
 		write_put(c, put_at(p, i));

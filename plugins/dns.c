@@ -45,6 +45,7 @@
 #define CLAIM_MAX	     80 /* bytes of a name, on the wire, that may name a flow */
 #define SPLIT_MARK   0x10000u /* sub-flows are SPLIT_MARK | transaction id */
 #define CODES	     256 /* types and codes whose names are kept */
+#define QUERY_TEXT   256 /* bytes of a name's text that a record has, with its end */
 #define QUESTIONS_MAX 16 /* of a message that is to be believed without its beginning */
 
 enum service {
@@ -137,8 +138,7 @@ struct fields {
 	uint16_t id, qtype;
 	uint8_t rcode, answers;
 	uint8_t asker; /* endpoint; not exported */
-	char query[256];
-	char response[DNS_RESPONSE];
+	char *query, *response; /* the host's */
 };
 
 #define FIELD(l, n, t, m, w, p, h)                                               \
@@ -147,7 +147,7 @@ struct fields {
 	    .size = sizeof(((struct fields *)0)->m), .present = p, .help = h}
 
 static const struct mc_field fields[] = {
-    FIELD("DNS_QUERY", 205, MC_STRING, query, 256, FIELD_QUERY, "DNS query: the name"),
+    FIELD("DNS_QUERY", 205, MC_TEXT, query, 256, FIELD_QUERY, "DNS query: the name"),
     FIELD("DNS_QUERY_ID", 206, MC_U16, id, 2, FIELD_ID, "DNS transaction id"),
     FIELD("DNS_QUERY_TYPE", 207, MC_U16, qtype, 2, FIELD_TYPE,
 	"DNS query type (1 A, 28 AAAA ...)"),
@@ -157,7 +157,7 @@ static const struct mc_field fields[] = {
 	"DNS answers (255: or more)"),
     FIELD("DNS_TTL_ANSWER", 352, MC_U32, ttl, 4, FIELD_TTL,
 	"TTL of the first address, else of the first answer, in seconds"),
-    FIELD("DNS_RESPONSE", 398, MC_STRING, response, 256, FIELD_RESPONSE,
+    FIELD("DNS_RESPONSE", 398, MC_TEXT, response, 256, FIELD_RESPONSE,
 	"first addresses, else names, of the DNS answer, separated by commas"),
     {.label = NULL},
 };
@@ -559,9 +559,11 @@ find(const struct context *c, struct state *s, uint8_t dir, const struct dns_mes
 
 /* The record's question, if it has none yet. */
 static void
-fill_query(struct fields *x, uint16_t id, enum dns_question question, uint16_t qtype,
-    const struct dns_name *name, uint8_t asker)
+fill_query(struct fields *x, const struct mc_flow *f, uint16_t id, enum dns_question question,
+    uint16_t qtype, const struct dns_name *name, uint8_t asker)
 {
+	char text[QUERY_TEXT];
+
 	if (x->present != 0)
 		return;
 	x->present = UINT64_C(1) << FIELD_ID;
@@ -571,15 +573,15 @@ fill_query(struct fields *x, uint16_t id, enum dns_question question, uint16_t q
 		x->present |= UINT64_C(1) << FIELD_TYPE;
 		x->qtype = qtype;
 	}
-	if (name->len > 0) {
+	if (name->len > 0 && mc_text_set(f, &x->query, text, dns_name_text(text,
+			sizeof(text), name->wire, name->len, false)))
 		x->present |= UINT64_C(1) << FIELD_QUERY;
-		dns_name_text(x->query, sizeof(x->query), name->wire, name->len, false);
-	}
 }
 
 /* The answer to it, if M answers a question of QTYPE with this id. */
 static void
-fill_answer(struct fields *x, const struct dns_message *m, uint16_t qtype)
+fill_answer(struct fields *x, const struct mc_flow *f, const struct dns_message *m,
+    uint16_t qtype)
 {
 	uint16_t n = m->count[DNS_ANSWERS];
 
@@ -597,10 +599,9 @@ fill_answer(struct fields *x, const struct dns_message *m, uint16_t qtype)
 		x->present |= UINT64_C(1) << FIELD_TTL;
 		x->ttl = m->ttl;
 	}
-	if (m->response_text[0] != '\0') {
+	if (m->response_text[0] != '\0' &&
+	    mc_text_set(f, &x->response, m->response_text, strlen(m->response_text)))
 		x->present |= UINT64_C(1) << FIELD_RESPONSE;
-		memcpy(x->response, m->response_text, strlen(m->response_text) + 1);
-	}
 }
 
 static void
@@ -625,7 +626,7 @@ on_query(struct context *c, struct state *s, struct fields *x, const struct mc_f
 		repeated(c, query_at(c, *link), now_us);
 		return;
 	}
-	fill_query(x, m->id, m->question, m->qtype, &m->qname, dir);
+	fill_query(x, f, m->id, m->question, m->qtype, &m->qname, dir);
 	if (!group && s->npending == PENDING_MAX) {
 		mc_flow_count(f, COUNT_PENDING_FULL, 1);
 		give_up(c, s, &s->oldest, f);
@@ -666,14 +667,14 @@ on_answer(struct context *c, struct state *s, struct fields *x, const struct mc_
 	const struct query *q = query_at(c, *link);
 
 	if (q == NULL) {
-		fill_query(x, m->id, m->question, m->qtype, &m->qname, !dir);
-		fill_answer(x, m, m->qtype);
+		fill_query(x, f, m->id, m->question, m->qtype, &m->qname, !dir);
+		fill_answer(x, f, m, m->qtype);
 		mc_flow_count(f, COUNT_UNASKED, 1);
 		report(f, NULL, m, first_us, now_us, !dir);
 		return;
 	}
-	fill_query(x, q->id, q->question, q->qtype, &q->name, q->dir);
-	fill_answer(x, m, q->qtype);
+	fill_query(x, f, q->id, q->question, q->qtype, &q->name, q->dir);
+	fill_answer(x, f, m, q->qtype);
 	report(f, q, m, q->first_us, now_us, q->dir);
 	forget(c, s, link);
 	if (s->npending == 0)

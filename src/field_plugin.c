@@ -49,7 +49,7 @@ refuse(const struct mc_plugin *mc, const struct mc_field *f, const char *why, ch
 static enum field_type
 type_of(enum mc_type type)
 {
-	if (type == MC_STRING)
+	if (type == MC_STRING || type == MC_TEXT)
 		return FIELD_STRING;
 	return type == MC_ADDR ? FIELD_IP4 : FIELD_UINT;
 }
@@ -153,6 +153,7 @@ field_read_plugin(const struct field *f, const struct record *r, struct value *v
 {
 	const struct mc_field *row = f->row;
 	const uint8_t *at;
+	const char *text;
 	uint64_t present;
 
 	get_nothing(r, v);
@@ -180,6 +181,13 @@ field_read_plugin(const struct field *f, const struct record *r, struct value *v
 		v->p = at;
 		v->len = (uint32_t)strnlen((const char *)at,
 		    row->size < FIELD_STRING_MAX ? row->size : FIELD_STRING_MAX);
+		break;
+	case MC_TEXT:
+		memcpy(&text, at, sizeof(text));
+		if (text == NULL)
+			return;
+		v->p = (const uint8_t *)text;
+		v->len = (uint32_t)strnlen(text, FIELD_STRING_MAX);
 		break;
 	case MC_ADDR:
 		if (!is_mapped(at))

@@ -572,4 +572,5 @@ const struct mc_host plugin_host = {
 	.top_add = plugin_cloud_top,
 	.add = plugin_cloud_add,
 	.put = plugin_cloud_put,
+	.text_set = plugin_flow_text,
 };

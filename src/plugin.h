@@ -24,6 +24,7 @@
 #define PLUGINS_MAX	16
 #define PLUGIN_BREACHES 100 /* of its contract, after which a plugin is switched off */
 #define PLUGIN_OPTIONS	16
+#define PLUGIN_TEXTS	16 /* MC_TEXTs of a plugin */
 #define PLUGIN_NONE	0xff
 
 struct cloud;

@@ -10,17 +10,14 @@
  * says YES reads from the beginning.
  *
  * Memory, taken when needed: links, states and fields for each flow a plugin reads, from
- * pools of at most as many as there are records; segments, SEGMENTS for all flows. Timers
- * stand in a wheel of WHEEL ticks by packet time; one that is further off is passed over
- * when its place comes.
+ * pools of at most as many as there are records, and the texts of fields; segments,
+ * SEGMENTS for all flows. Timers stand in a wheel of WHEEL ticks by packet time; one that
+ * is further off is passed over when its place comes.
  */
 #include "plugin_int.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "flowkey.h"
 #include "post.h"
@@ -51,6 +48,7 @@ struct plugin_flows {
 	struct plugin_flows_setup s;
 	struct plugin_context context[PLUGINS_MAX];
 	struct pool state[PLUGINS_MAX], fields[PLUGINS_MAX];
+	struct plugin_texts texts[PLUGINS_MAX];
 	struct pool links, reorders, segments;
 	struct link **at; /* by slot; owned */
 	struct link *current; /* whose function is running */
@@ -156,8 +154,10 @@ link_free(struct plugin_flows *p, struct flow *f)
 	struct link *l = p->at[f->index];
 
 	link_stop(p, l);
-	if (l->fields != NULL)
+	if (l->fields != NULL) {
+		plugin_texts_free(&p->texts[l->plugin], l->fields);
 		pool_put(&p->fields[l->plugin], l->fields);
+	}
 	pool_put(&p->links, l);
 	p->at[f->index] = NULL;
 	f->flags &= ~(uint32_t)FLOW_PLUGIN;
@@ -167,6 +167,14 @@ static size_t
 fields_size(const struct plugin_flows *p, unsigned plugin)
 {
 	return p->s.plugins->v[plugin].mc->fields_size;
+}
+
+/* L's fields are of zeros again. */
+static void
+fields_empty(struct plugin_flows *p, struct link *l)
+{
+	plugin_texts_free(&p->texts[l->plugin], l->fields);
+	memset(l->fields, 0, fields_size(p, l->plugin));
 }
 
 /* Is there anything in the fields? */
@@ -219,7 +227,7 @@ link_split(struct plugin_flows *p, struct link *l)
 	if (!p->closing && l->flow->packets[0] + l->flow->packets[1] > 0)
 		flowtable_cut(p->s.table, l->flow);
 	if (l->fields != NULL)
-		memset(l->fields, 0, fields_size(p, l->plugin));
+		fields_empty(p, l);
 }
 
 /* reorder_sink.take, and a datagram's way: ARG is the struct plugin_flows, the link is
@@ -555,15 +563,13 @@ void
 plugin_flows_cut(struct plugin_flows *p, struct flow *f, struct flow *copy)
 {
 	struct link *l = link_of(p, f), *to = NULL;
-	size_t size;
 	void *fields;
 
 	copy->flags &= ~(uint32_t)FLOW_PLUGIN;
 	copy->flags |= FLOW_PLUGIN_DONE;
 	if (l == NULL || link_is_empty(p, l))
 		return;
-	size = fields_size(p, l->plugin);
-	fields = pool_get(&p->fields[l->plugin], size);
+	fields = pool_get(&p->fields[l->plugin], fields_size(p, l->plugin));
 	if (fields == NULL)
 		counter_inc(p->s.counters, COUNTER_PLUGIN_FULL);
 	else
@@ -571,7 +577,7 @@ plugin_flows_cut(struct plugin_flows *p, struct flow *f, struct flow *copy)
 	if (to == NULL) {
 		if (fields != NULL)
 			pool_put(&p->fields[l->plugin], fields);
-		memset(l->fields, 0, size);
+		fields_empty(p, l);
 		return;
 	}
 	to->plugin = l->plugin;
@@ -687,22 +693,6 @@ plugin_flow_timer(const struct mc_flow *flow, uint64_t at_us)
 	timer_set(p, p->current, at_us);
 }
 
-/* The characters that nDPI, too, takes as they are. */
-static bool
-is_host(const char *name, size_t len)
-{
-	static const uint8_t plain[256] = {['a' ... 'z'] = 1, ['0' ... '9'] = 1,
-		['-'] = 1, ['_'] = 1, ['.'] = 1};
-	uint8_t all = 1;
-	size_t i;
-
-	if (len == 0 || len >= DPI_CLAIM_NAME)
-		return false;
-	for (i = 0; i < len; i++)
-		all &= plain[(uint8_t)name[i]];
-	return all;
-}
-
 void
 plugin_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size_t len,
     const void *besides, size_t blen)
@@ -720,12 +710,7 @@ plugin_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size
 		return;
 	p->claimed = p->current->flow;
 	p->claim.kind = kinds[l7];
-	p->claim.len = 0;
-	if (!is_host(name, len))
-		return;
-	p->claim.besides = blen > 0 ? XXH3_64bits(besides, blen) : 0;
-	p->claim.len = (uint8_t)len;
-	memcpy(p->claim.name, name, len);
+	plugin_claim_name(&p->claim, name, len, besides, blen);
 }
 
 const struct dpi_claim *
@@ -764,6 +749,7 @@ plugin_flows_new(const struct plugin_flows_setup *s, char *err, size_t errlen)
 		x->flows = p;
 		pool_init(&p->state[i], plugin->mc->state_size, s->max);
 		pool_init(&p->fields[i], plugin->mc->fields_size, s->slots);
+		plugin_texts_find(&p->texts[i], plugin->mc->fields);
 		if (p->at == NULL ||
 		    (plugin->runs && plugin_context_init(x, false, err, errlen) < 0)) {
 			plugin_flows_free(p);
@@ -780,6 +766,10 @@ plugin_flows_free(struct plugin_flows *p)
 
 	if (p == NULL)
 		return;
+	for (i = 0; p->at != NULL && i < p->s.slots; i++)
+		if (p->at[i] != NULL && p->at[i]->fields != NULL)
+			plugin_texts_free(&p->texts[p->at[i]->plugin],
+			    p->at[i]->fields);
 	for (i = 0; i < PLUGINS_MAX; i++) {
 		if (p->context[i].plugin == NULL)
 			break;

@@ -33,7 +33,26 @@ int	 plugin_open(struct plugin *, const char *path, char *err, size_t errlen);
 /* Is MC one that this host can run? */
 int	 plugin_check(const struct mc_plugin *mc, char *err, size_t errlen);
 
+/*
+ * plugin_record.c
+ */
+struct plugin_texts {
+	uint16_t at[PLUGIN_TEXTS]; /* where in the fields the MC_TEXTs are */
+	unsigned n;
+};
+
+/* Those of FIELDS, a plugin's that was checked. T was of zeros. */
+void	 plugin_texts_find(struct plugin_texts *t, const struct mc_field *fields);
+/* The texts of a record's FIELDS go; the pointers stay as they are. */
+void	 plugin_texts_free(const struct plugin_texts *, const void *fields);
+
+struct dpi_claim;
+/* C's name, if NAME is one that nDPI would take as it is, else none. */
+void	 plugin_claim_name(struct dpi_claim *c, const char *name, size_t len,
+	     const void *besides, size_t blen);
+
 /* Host functions of each side. */
+bool	 plugin_flow_text(const struct mc_flow *, char **at, const void *text, size_t len);
 bool	 plugin_flow_report(const struct mc_flow *, const void *msg, size_t len);
 void	 plugin_flow_timer(const struct mc_flow *, uint64_t at_us);
 void	 plugin_flow_is(const struct mc_flow *, enum mc_l7, const char *name, size_t len,

@@ -59,7 +59,8 @@ static size_t
 type_size(enum mc_type type)
 {
 	static const uint8_t sizes[] = {[MC_U8] = 1, [MC_U16] = 2, [MC_U32] = 4,
-		[MC_U64] = 8, [MC_BOOL] = sizeof(bool), [MC_STRING] = 0, [MC_ADDR] = 16};
+		[MC_U64] = 8, [MC_BOOL] = sizeof(bool), [MC_STRING] = 0, [MC_ADDR] = 16,
+		[MC_TEXT] = sizeof(char *)};
 
 	return sizes[type];
 }
@@ -78,15 +79,19 @@ static const char *
 check_fields(const struct mc_plugin *mc)
 {
 	const struct mc_field *f = mc->fields;
+	unsigned texts = 0;
 
 	for (; f != NULL && f->label != NULL; f++) {
 		if ((size_t)f->offset + f->size > mc->fields_size ||
 		    (f->present != MC_NO_ROW && f->present > 63))
 			return "a field lies outside of its struct";
-		if (f->type > MC_ADDR || f->len == 0 || (f->pen != 0 && f->pen != 35632))
+		if (f->type > MC_TEXT || f->len == 0 || (f->pen != 0 && f->pen != 35632))
 			return "a field has a type, length or number that cannot be exported";
 		if (type_size(f->type) != 0 && type_size(f->type) != f->size)
 			return "a field has not the size of its type";
+		if (f->type == MC_TEXT && (f->offset % sizeof(char *) != 0 ||
+			++texts > PLUGIN_TEXTS))
+			return "a text is not where a pointer may be, or there are too many";
 	}
 	return NULL;
 }

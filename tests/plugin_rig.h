@@ -486,6 +486,8 @@ rig_json_value(struct rig_text *t, const struct mc_row *w, const void *values)
 		RIG_CHECK(w->size == 16);
 		rig_print(t, "\"%s\"", rig_addr(at, addr, sizeof(addr)));
 		break;
+	case MC_TEXT:
+		RIG_CHECK(false); /* of a record's fields only */
 	}
 }
 
@@ -610,6 +612,41 @@ rig_flow_is(const struct mc_flow *flow, enum mc_l7 l7, const char *name, size_t 
 	rig_keep(f->besides, sizeof(f->besides), besides, blen);
 }
 
+static inline bool
+rig_text_set(const struct mc_flow *flow, char **at, const void *text, size_t len)
+{
+	struct rig_flow *f = flow->handle;
+	const struct mc_field *m = f->rig->plugin->fields;
+	char *copy = rig_calloc(len + 1);
+
+	RIG_CHECK(!f->rig->control_turn && memchr(text, 0, len) == NULL);
+	while (m->label != NULL &&
+	    (m->type != MC_TEXT || (char *)f->fields + m->offset != (char *)at))
+		m++;
+	RIG_CHECK(m->label != NULL); /* AT is one of the plugin's MC_TEXTs */
+	memcpy(copy, text, len);
+	free(*at);
+	*at = copy;
+	return true;
+}
+
+/* The record is away: its texts go, and the fields are zeros. */
+static inline void
+rig_fields_empty(struct rig_flow *f)
+{
+	const struct mc_plugin *pl = f->rig->plugin;
+	const struct mc_field *m = pl->fields;
+	char *text;
+
+	for (; m != NULL && m->label != NULL; m++)
+		if (m->type == MC_TEXT) {
+			memcpy(&text, (char *)f->fields + m->offset, sizeof(text));
+			free(text);
+		}
+	if (pl->fields_size > 0)
+		memset(f->fields, 0, pl->fields_size);
+}
+
 static inline int
 rig_field_add(const struct mc_setup *s, int tree, const char *name)
 {
@@ -689,6 +726,7 @@ static const struct mc_host rig_host = {
     .top_add = rig_top_add,
     .add = rig_add,
     .put = rig_put,
+    .text_set = rig_text_set,
 };
 
 static inline struct mc_cloud
@@ -881,7 +919,7 @@ rig_packet(struct rig_flow *f, const struct mc_packet *given)
 		RIG_CHECK(f->rig->worker_setup.split);
 		f->splits++;
 		rig_leave(f);
-		memset(f->fields, 0, pl->fields_size);
+		rig_fields_empty(f);
 		v = pl->on_packet(f->rig->worker, f->state, f->fields, &f->flow, &p);
 		RIG_CHECK(v != MC_SPLIT);
 	}
@@ -949,6 +987,7 @@ rig_close(struct rig *r)
 		rig_end(r->flows[n], r->flows[n]->flow.first_us);
 	for (n = 0; n < r->nflows; n++) {
 		free(r->flows[n]->state);
+		rig_fields_empty(r->flows[n]);
 		free(r->flows[n]->fields);
 		free(r->flows[n]);
 	}

@@ -1105,8 +1105,11 @@ field(const struct rig_flow *f, const char *label)
 	if ((present >> m->present & 1) == 0)
 		return "-";
 	at = (const uint8_t *)f->fields + m->offset;
-	if (m->type == MC_STRING) {
-		snprintf(text, sizeof(text), "%s", (const char *)at);
+	if (m->type == MC_TEXT) {
+		const char *p;
+
+		memcpy(&p, at, sizeof(p));
+		snprintf(text, sizeof(text), "%s", p);
 		return text;
 	}
 	assert_int_equal(m->size, m->len);

@@ -88,6 +88,7 @@ enum mc_type {
 	MC_BOOL,   /* bool */
 	MC_STRING, /* char [SIZE], NUL-terminated; any bytes */
 	MC_ADDR,   /* uint8_t [16]; as text, IPv4 where mapped */
+	MC_TEXT,   /* char *, of a record's fields only: see mc_text_set() */
 };
 
 struct mc_row {
@@ -290,6 +291,8 @@ struct mc_host {
 	    const struct mc_add *, unsigned n, uint64_t top, uint64_t ts_us);
 	void (*put)(const struct mc_cloud *, int tree, const void *id, size_t idlen,
 	    int field, const void *text, size_t len);
+	/* worker side */
+	bool (*text_set)(const struct mc_flow *, char **at, const void *text, size_t len);
 };
 
 /*
@@ -300,6 +303,17 @@ static inline bool
 mc_report(const struct mc_flow *f, const void *msg, size_t len)
 {
 	return f->host->report(f, msg, len);
+}
+
+/*
+ * Worker side: let *AT, an MC_TEXT of the record's fields, be the LEN bytes of TEXT, none of
+ * them 0. The host keeps a copy, and frees it with the record: for texts that are mostly
+ * shorter than they may be. False: no memory, counted; *AT is what it was.
+ */
+static inline bool
+mc_text_set(const struct mc_flow *f, char **at, const void *text, size_t len)
+{
+	return f->host->text_set(f, at, text, len);
 }
 
 /* Call on_timer() at AT_US, once; 0: not at all. One timer per flow. */

@@ -829,7 +829,8 @@ side_found(struct context *c, struct side *t, const uint8_t *data, size_t n)
 		if (have > 2)
 			memcpy(head + 2, c->pieces[t->pieces - 1].bytes + 2, have - 2);
 		more = n < sizeof(head) - have ? n : sizeof(head) - have;
-		memcpy(head + have, data, more);
+		if (more > 0)
+			memcpy(head + have, data, more);
 		have += more;
 		t->trial = have < sizeof(head);
 		if (t->trial ? have < 2 || head[0] > 0 || head[1] >= DNS_HEADER

@@ -1156,13 +1156,13 @@ fields_of_records(void **state)
 	assert_string_equal(field(f, "DNS_TTL_ANSWER"), "300");
 	assert_string_equal(field(f, "DNS_RESPONSE"), "192.0.2.1,192.0.2.2");
 	/* the active timeout came between query and answer */
-	memset(f->fields, 0, mc_plugin_dns.fields_size);
+	rig_fields_empty(f);
 	reply(f, 4000, 300, "second.test", 3);
 	assert_string_equal(field(f, "DNS_QUERY"), "second.test");
 	assert_string_equal(field(f, "DNS_RET_CODE"), "3");
 	assert_string_equal(field(f, "DNS_RESPONSE"), "-");
 	/* what does not fit */
-	memset(f->fields, 0, mc_plugin_dns.fields_size);
+	rig_fields_empty(f);
 	question(&b, 5, 0x8180, "a", 65280);
 	opt(&b, 255);
 	b.p[6] = 1;
@@ -1170,7 +1170,7 @@ fields_of_records(void **state)
 	assert_string_equal(field(f, "DNS_QUERY_TYPE"), "65280");
 	assert_string_equal(field(f, "DNS_NUM_ANSWERS"), "255");
 	/* two questions with one id: only the other is answered */
-	memset(f->fields, 0, mc_plugin_dns.fields_size);
+	rig_fields_empty(f);
 	question(&b, 6, 0x0100, "www.example.com", 28);
 	send_bytes(f, 0, 6000, &b);
 	ask(f, 6001, 6, "www.example.com");

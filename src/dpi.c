@@ -511,15 +511,28 @@ static struct ndpi_detection_module_struct *
 module_new(void)
 {
 	void *volatile room = malloc(MODULE_ROOM); /* or compilers leave it out */
+	struct ndpi_detection_module_struct *ndpi;
 
 	if (room == NULL)
 		return NULL;
 	free(room);
-	return ndpi_compat_new();
+	ndpi = ndpi_compat_new();
+	if (ndpi != NULL && !ndpi_compat_ready(ndpi)) {
+		ndpi_exit_detection_module(ndpi);
+		ndpi = NULL;
+	}
+	return ndpi;
 }
 
+struct dpi_names {
+	unsigned nprotos, ncategories;
+	char **proto;	 /* owned, as are the strings */
+	char **category;
+	struct ndpi_detection_module_struct *ndpi; /* owned; NULL: given away */
+};
+
 struct dpi *
-dpi_new(unsigned states, struct counters *counters)
+dpi_new(unsigned states, struct counters *counters, struct dpi_names *names)
 {
 	struct dpi *d;
 
@@ -536,8 +549,12 @@ dpi_new(unsigned states, struct counters *counters)
 	d->limit = states;
 	d->seed = (uint64_t)(uintptr_t)d * 0x9e3779b97f4a7c15u;
 	d->claimed = calloc(CLAIM_SETS, sizeof(*d->claimed));
-	d->ndpi = module_new();
-	if (d->claimed == NULL || d->ndpi == NULL || !ndpi_compat_ready(d->ndpi)) {
+	if (names != NULL && names->ndpi != NULL) {
+		d->ndpi = names->ndpi;
+		names->ndpi = NULL;
+	} else
+		d->ndpi = module_new();
+	if (d->claimed == NULL || d->ndpi == NULL) {
 		dpi_free(d);
 		return NULL;
 	}
@@ -643,12 +660,6 @@ dpi_forget(struct dpi *d, struct flow *f)
 	f->dpi_packets = 0;
 }
 
-struct dpi_names {
-	unsigned nprotos, ncategories;
-	char **proto;	 /* owned, as are the strings */
-	char **category;
-};
-
 /* A copy of NAME, which nDPI may not have. */
 static char *
 name_dup(const char *name)
@@ -660,36 +671,41 @@ name_dup(const char *name)
 struct dpi_names *
 dpi_names_new(void)
 {
-	struct ndpi_detection_module_struct *ndpi = module_new();
 	struct dpi_names *n = calloc(1, sizeof(*n));
 	unsigned i;
 
-	if (ndpi == NULL || n == NULL || !ndpi_compat_ready(ndpi))
+	if (n == NULL || (n->ndpi = module_new()) == NULL)
 		goto fail;
-	n->nprotos = ndpi_get_num_supported_protocols(ndpi);
+	n->nprotos = ndpi_get_num_supported_protocols(n->ndpi);
 	n->ncategories = NDPI_PROTOCOL_NUM_CATEGORIES;
 	n->proto = calloc(n->nprotos, sizeof(*n->proto));
 	n->category = calloc(n->ncategories, sizeof(*n->category));
 	if (n->proto == NULL || n->category == NULL)
 		goto fail;
 	for (i = 0; i < n->nprotos; i++) {
-		n->proto[i] = name_dup(ndpi_get_proto_name(ndpi, (u_int16_t)i));
+		n->proto[i] = name_dup(ndpi_get_proto_name(n->ndpi, (u_int16_t)i));
 		if (n->proto[i] == NULL)
 			goto fail;
 	}
 	for (i = 0; i < n->ncategories; i++) {
-		n->category[i] = name_dup(ndpi_category_get_name(ndpi,
+		n->category[i] = name_dup(ndpi_category_get_name(n->ndpi,
 		    (ndpi_protocol_category_t)i));
 		if (n->category[i] == NULL)
 			goto fail;
 	}
-	ndpi_exit_detection_module(ndpi);
 	return n;
 fail:
-	if (ndpi != NULL)
-		ndpi_exit_detection_module(ndpi);
 	dpi_names_free(n);
 	return NULL;
+}
+
+void
+dpi_names_alone(struct dpi_names *n)
+{
+	if (n == NULL || n->ndpi == NULL)
+		return;
+	ndpi_exit_detection_module(n->ndpi);
+	n->ndpi = NULL;
 }
 
 void
@@ -705,6 +721,7 @@ dpi_names_free(struct dpi_names *n)
 		free(n->category[i]);
 	free(n->proto);
 	free(n->category);
+	dpi_names_alone(n);
 	free(n);
 }
 
@@ -748,10 +765,11 @@ risk_name(unsigned bit)
 #else /* !HAVE_NDPI: everything is unknown */
 
 struct dpi *
-dpi_new(unsigned states, struct counters *counters)
+dpi_new(unsigned states, struct counters *counters, struct dpi_names *names)
 {
 	(void)states;
 	(void)counters;
+	(void)names;
 	return NULL;
 }
 
@@ -816,6 +834,12 @@ struct dpi_names *
 dpi_names_new(void)
 {
 	return NULL;
+}
+
+void
+dpi_names_alone(struct dpi_names *n)
+{
+	(void)n;
 }
 
 void

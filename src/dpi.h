@@ -18,11 +18,14 @@ struct dpi;
 #define DPI_MAX_UDP 10 /* payload packets before nDPI must decide */
 #define DPI_MAX_TCP 16
 
+struct dpi_names;
+
 /*
- * A module that may keep STATES undecided flows at once. NULL: no memory or no nDPI.
- * Neither this nor dpi_names_new() may run in two threads at a time.
+ * A module that may keep STATES undecided flows at once; NAMES, if not NULL, gives the one
+ * it was read from to the first who comes, which saves the time to make it. NULL: no memory
+ * or no nDPI. Neither this nor dpi_names_new() may run in two threads at a time.
  */
-struct dpi	*dpi_new(unsigned states, struct counters *);
+struct dpi	*dpi_new(unsigned states, struct counters *, struct dpi_names *names);
 /* Undecided states go too: the flows that had them must not be shown or finished. */
 void		 dpi_free(struct dpi *);
 
@@ -83,9 +86,10 @@ void	 dpi_forget(struct dpi *, struct flow *);
  * The names of protocols, read from one module at start and immutable after: any thread
  * may use them. NULL (no nDPI) is a valid argument: everything is "Unknown".
  */
-struct dpi_names;
 struct dpi_names *dpi_names_new(void);
 void	 dpi_names_free(struct dpi_names *);
+/* Nobody will come for the module any more. */
+void	 dpi_names_alone(struct dpi_names *);
 unsigned dpi_names_count(const struct dpi_names *);	     /* ids are 0 .. count - 1 */
 const char *dpi_name(const struct dpi_names *, unsigned id); /* "Unknown" for 0 */
 const char *dpi_category(const struct dpi_names *, unsigned category);

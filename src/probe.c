@@ -213,6 +213,7 @@ probe_make_worker(struct probe *p, struct capture **sources, struct capture *fil
 		.seed = p->seed,
 		.statistics = p->template->need & FIELD_NEED_STATISTICS,
 		.dpi = probe_wants_dpi(p),
+		.names = p->names,
 		.dpi_whole = p->template->need & FIELD_NEED_DPI_WHOLE,
 		.cloud = config_has_cloud(p->config),
 		.plugins = p->plugins,
@@ -362,8 +363,11 @@ probe_init(struct probe *p, char *err, size_t errlen)
 	probe_raise_files();
 	if (probe_open_share(p, n, err, errlen) < 0)
 		return -1;
-	return p->config->live ? probe_open_live(p, n, err, errlen)
-			       : probe_open_files(p, n, err, errlen);
+	if ((p->config->live ? probe_open_live(p, n, err, errlen)
+			     : probe_open_files(p, n, err, errlen)) < 0)
+		return -1;
+	dpi_names_alone(p->names);
+	return 0;
 }
 
 static void

@@ -754,7 +754,7 @@ worker_init(struct worker *w, const struct worker_setup *s, char *err, size_t er
 		return -1;
 	if (worker_make_plugins(w, s, err, errlen) < 0)
 		return -1;
-	if (s->dpi && (w->dpi = dpi_new(DPI_STATES, &w->counters)) == NULL) {
+	if (s->dpi && (w->dpi = dpi_new(DPI_STATES, &w->counters, s->names)) == NULL) {
 		snprintf(err, errlen, "nDPI cannot be initialised");
 		return -1;
 	}

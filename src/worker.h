@@ -77,6 +77,7 @@ struct worker_setup {
 	uint64_t seed;	/* of the hashes; the same for all workers */
 	bool statistics; /* the template needs flow_detail */
 	bool dpi;	/* the template needs nDPI and the user allows it */
+	struct dpi_names *names; /* dpi_new()'s; borrowed; NULL: none */
 	bool dpi_whole; /* the template wants of nDPI what only all packets tell */
 	bool cloud;	/* the key tree wants deltas of live flows */
 	uint64_t cloud_interval_us; /* how often */

@@ -126,7 +126,7 @@ room_start(void **state)
 {
 	struct room *r = calloc(1, sizeof(*r));
 
-	r->dpi = dpi_new(100, &r->counters);
+	r->dpi = dpi_new(100, &r->counters, NULL);
 	*state = r;
 	return r->dpi == NULL;
 }
@@ -136,7 +136,7 @@ room_start_tiny(void **state)
 {
 	struct room *r = calloc(1, sizeof(*r));
 
-	r->dpi = dpi_new(1, &r->counters);
+	r->dpi = dpi_new(1, &r->counters, NULL);
 	*state = r;
 	return r->dpi == NULL;
 }
@@ -782,7 +782,7 @@ test_threads(void **state)
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
-		r[i].dpi = dpi_new(10, &r[i].counters);
+		r[i].dpi = dpi_new(10, &r[i].counters, NULL);
 		assert_non_null(r[i].dpi);
 	}
 	for (i = 0; i < 2; i++)
@@ -900,7 +900,7 @@ test_without(void **state)
 	char buf[256];
 
 	(void)state;
-	assert_null(dpi_new(10, &counters));
+	assert_null(dpi_new(10, &counters, NULL));
 	assert_null(dpi_names_new());
 	flow_start(&f, TCP, 40000, 80);
 	pkt = packet_of(&f, 0, http_get, sizeof(http_get) - 1);

@@ -486,7 +486,7 @@ void	 zset_lapse(struct zset *);
 unsigned zset_shown(const struct zset *);
 unsigned zset_kept(const struct zset *);
 /*
- * A member that had TOTAL in all, of which N is new here. One that is not there, and less
+ * A member that had TOTAL in all, of which N is new here. One that is not there, and no more
  * than the least of those that stayed when some were dropped, is left out (counted in
  * DROPPED).
  */

@@ -3,7 +3,8 @@
  * cloud_zset.c -- sorted sets that stay small. Members are hashed; order is made when
  * it is asked for, not when scores change. Up to 2 * CLOUD_ZSET_MAX are kept, then the
  * better half is: that costs some 20 ns per member that came since the last time, and
- * what was dropped starts anew when it comes again, so its score is a lower bound.
+ * what was dropped starts anew when it comes again, so its score is a lower bound. One that
+ * is offered with all it had (zset_offer()) comes in if it is more than the least.
  *
  * A member with score 0 is not seen: it is of an earlier life of the key, and its node
  * has not got it yet.
@@ -343,7 +344,7 @@ zset_add(struct zset *z, const void *name, size_t len, uint64_t n, bool wait,
 bool
 zset_is_small(const struct zset *z, uint64_t total)
 {
-	return total < z->floor && !z->added;
+	return total <= z->floor && !z->added;
 }
 
 int
@@ -362,7 +363,7 @@ zset_offer(struct zset *z, const void *name, size_t len, uint64_t total, uint64_
 		raise_member(z, m, n, n, wait, told);
 		return 0;
 	}
-	if (total < z->floor) {
+	if (total <= z->floor) {
 		told->left = true;
 		told->dropped = 1;
 		return 0;

@@ -49,6 +49,7 @@ struct plugin_flows {
 	struct plugin_context context[PLUGINS_MAX];
 	struct pool state[PLUGINS_MAX], fields[PLUGINS_MAX];
 	struct plugin_texts texts[PLUGINS_MAX];
+	struct plugin_text_pools text;
 	struct pool links, reorders, segments;
 	struct link **at; /* by slot; owned */
 	struct link *current; /* whose function is running */
@@ -155,7 +156,7 @@ link_free(struct plugin_flows *p, struct flow *f)
 
 	link_stop(p, l);
 	if (l->fields != NULL) {
-		plugin_texts_free(&p->texts[l->plugin], l->fields);
+		plugin_texts_free(&p->text, &p->texts[l->plugin], l->fields);
 		pool_put(&p->fields[l->plugin], l->fields);
 	}
 	pool_put(&p->links, l);
@@ -173,7 +174,7 @@ fields_size(const struct plugin_flows *p, unsigned plugin)
 static void
 fields_empty(struct plugin_flows *p, struct link *l)
 {
-	plugin_texts_free(&p->texts[l->plugin], l->fields);
+	plugin_texts_free(&p->text, &p->texts[l->plugin], l->fields);
 	memset(l->fields, 0, fields_size(p, l->plugin));
 }
 
@@ -735,6 +736,7 @@ plugin_flows_new(const struct plugin_flows_setup *s, char *err, size_t errlen)
 	if (p == NULL)
 		return NULL;
 	p->s = *s;
+	plugin_text_pools_init(&p->text);
 	p->at = calloc(s->slots, sizeof(struct link *));
 	pool_init(&p->links, sizeof(struct link), s->slots);
 	pool_init(&p->reorders, sizeof(struct reorder), s->max);
@@ -747,6 +749,7 @@ plugin_flows_new(const struct plugin_flows_setup *s, char *err, size_t errlen)
 		x->plugin = plugin;
 		x->counters = s->counters;
 		x->flows = p;
+		x->texts = &p->text;
 		pool_init(&p->state[i], plugin->mc->state_size, s->max);
 		pool_init(&p->fields[i], plugin->mc->fields_size, s->slots);
 		plugin_texts_find(&p->texts[i], plugin->mc->fields);
@@ -768,7 +771,7 @@ plugin_flows_free(struct plugin_flows *p)
 		return;
 	for (i = 0; p->at != NULL && i < p->s.slots; i++)
 		if (p->at[i] != NULL && p->at[i]->fields != NULL)
-			plugin_texts_free(&p->texts[p->at[i]->plugin],
+			plugin_texts_free(&p->text, &p->texts[p->at[i]->plugin],
 			    p->at[i]->fields);
 	for (i = 0; i < PLUGINS_MAX; i++) {
 		if (p->context[i].plugin == NULL)
@@ -777,6 +780,7 @@ plugin_flows_free(struct plugin_flows *p)
 		pool_clear(&p->state[i]);
 		pool_clear(&p->fields[i]);
 	}
+	plugin_text_pools_clear(&p->text);
 	pool_clear(&p->links);
 	pool_clear(&p->reorders);
 	pool_clear(&p->segments);

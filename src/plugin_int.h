@@ -4,6 +4,9 @@
 #define MCPROBE_PLUGIN_INT_H
 
 #include "plugin.h"
+#include "pool.h"
+
+struct plugin_text_pools;
 
 /* One plugin on one thread: what init() left, and the handle of the host's functions. */
 struct plugin_context {
@@ -14,7 +17,8 @@ struct plugin_context {
 	bool inited;
 	unsigned breaches; /* of its contract */
 	bool off;	   /* too many of them */
-	struct plugin_flows *flows;	/* worker side */
+	struct plugin_flows *flows;	/* worker side, as the next */
+	struct plugin_text_pools *texts;
 	struct plugin_control *control; /* control side */
 };
 
@@ -41,10 +45,21 @@ struct plugin_texts {
 	unsigned n;
 };
 
+#define PLUGIN_TEXT_STEP    16
+#define PLUGIN_TEXT_CLASSES 16 /* longer ones are malloc()'s */
+
+/* A worker's memory for texts, by their length in steps. */
+struct plugin_text_pools {
+	struct pool pool[PLUGIN_TEXT_CLASSES];
+};
+
+void	 plugin_text_pools_init(struct plugin_text_pools *);
+void	 plugin_text_pools_clear(struct plugin_text_pools *);
 /* Those of FIELDS, a plugin's that was checked. T was of zeros. */
 void	 plugin_texts_find(struct plugin_texts *t, const struct mc_field *fields);
 /* The texts of a record's FIELDS go; the pointers stay as they are. */
-void	 plugin_texts_free(const struct plugin_texts *, const void *fields);
+void	 plugin_texts_free(struct plugin_text_pools *, const struct plugin_texts *,
+	     const void *fields);
 
 struct dpi_claim;
 /* C's name, if NAME is one that nDPI would take as it is, else none. */

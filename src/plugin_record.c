@@ -14,6 +14,47 @@
 #include "dpi.h"
 
 void
+plugin_text_pools_init(struct plugin_text_pools *m)
+{
+	size_t i;
+
+	for (i = 0; i < PLUGIN_TEXT_CLASSES; i++)
+		pool_init(&m->pool[i], (i + 1) * PLUGIN_TEXT_STEP, UINT32_MAX);
+}
+
+void
+plugin_text_pools_clear(struct plugin_text_pools *m)
+{
+	unsigned i;
+
+	for (i = 0; i < PLUGIN_TEXT_CLASSES; i++)
+		pool_clear(&m->pool[i]);
+}
+
+/* Of LEN bytes and the NUL. */
+static char *
+text_get(struct plugin_text_pools *m, size_t len)
+{
+	size_t class = len / PLUGIN_TEXT_STEP;
+
+	return class < PLUGIN_TEXT_CLASSES ? pool_get(&m->pool[class], 0) : malloc(len + 1);
+}
+
+static void
+text_put(struct plugin_text_pools *m, char *text)
+{
+	size_t class;
+
+	if (text == NULL)
+		return;
+	class = strlen(text) / PLUGIN_TEXT_STEP;
+	if (class < PLUGIN_TEXT_CLASSES)
+		pool_put(&m->pool[class], text);
+	else
+		free(text);
+}
+
+void
 plugin_texts_find(struct plugin_texts *t, const struct mc_field *f)
 {
 	for (; f != NULL && f->label != NULL; f++)
@@ -22,14 +63,15 @@ plugin_texts_find(struct plugin_texts *t, const struct mc_field *f)
 }
 
 void
-plugin_texts_free(const struct plugin_texts *t, const void *fields)
+plugin_texts_free(struct plugin_text_pools *m, const struct plugin_texts *t,
+    const void *fields)
 {
 	unsigned i;
 	char *text;
 
 	for (i = 0; i < t->n; i++) {
 		memcpy(&text, (const char *)fields + t->at[i], sizeof(text));
-		free(text);
+		text_put(m, text);
 	}
 }
 
@@ -37,15 +79,16 @@ bool
 plugin_flow_text(const struct mc_flow *flow, char **at, const void *text, size_t len)
 {
 	struct plugin_context *x = flow->handle;
-	char *copy = malloc(len + 1);
+	size_t n = strnlen(text, len); /* its length says later what it takes */
+	char *copy = text_get(x->texts, n);
 
 	if (copy == NULL) {
 		counter_inc(x->counters, COUNTER_PLUGIN_FULL);
 		return false;
 	}
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	free(*at);
+	memcpy(copy, text, n);
+	copy[n] = '\0';
+	text_put(x->texts, *at);
 	*at = copy;
 	return true;
 }

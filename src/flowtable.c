@@ -488,7 +488,7 @@ flowtable_details(struct flowtable *t, struct flow *f, const struct packet *pkt,
 	if (f->flags & FLOW_DETAIL_REFUSED)
 		return;
 	if (whole ? !(f->flags & FLOW_DETAIL_WHOLE)
-		  : flow_details(f) == NULL && flow_needs_detail(f, pkt, dir))
+		  : flow_needs_detail(f, pkt, dir) && flow_details(f) == NULL)
 		detail_take(t, f, whole);
 }
 

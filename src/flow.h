@@ -141,7 +141,7 @@ struct flow_few {
 	uint16_t retrans[2], retrans_bytes[2];
 };
 
-/* Up to MARK_US every packet; up to FIRST_US TCP's; the rest the first ones, or seldom. */
+/* Up to MARK_US every packet; up to DETAIL TCP's; the rest the first ones, or seldom. */
 struct flow {
 	struct flowkey key; /* 44 bytes */
 	uint32_t flags;	    /* enum flow_flag */
@@ -170,11 +170,11 @@ struct flow {
 			uint8_t icmp_type[2], icmp_code[2];
 		};
 	};
-	uint64_t first_us[2];
 	union {
 		struct flow_detail *detail; /* owned, NULL: none; see flow_details() */
 		struct flow_few few; /* if FLOW_FEW */
 	};
+	uint64_t first_us[2];
 	struct flow_l7 *l7;	    /* owned, NULL: not classified */
 	union {
 		struct {

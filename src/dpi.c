@@ -863,22 +863,35 @@ risk_name(unsigned bit)
 
 #endif
 
+/* TEXT, or what of it there is room for, behind the AT octets in BUF; where it ends. */
+static size_t
+name_add(char *buf, size_t len, size_t at, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n > len - 1 - at)
+		n = len - 1 - at;
+	memcpy(buf + at, text, n);
+	buf[at + n] = '\0';
+	return at + n;
+}
+
 size_t
 dpi_full_name(const struct dpi_names *n, const struct flow_l7 *l7, char *buf,
     size_t len)
 {
-	int r;
+	size_t at = 0;
 
-	if (l7 == NULL || l7->app == 0)
-		r = snprintf(buf, len, "%s", UNKNOWN);
-	else if (l7->master == 0 || l7->master == l7->app)
-		r = snprintf(buf, len, "%s", dpi_name(n, l7->app));
-	else
-		r = snprintf(buf, len, "%s.%s", dpi_name(n, l7->master),
-		    dpi_name(n, l7->app));
-	if (r < 0 || len == 0)
+	if (len == 0)
 		return 0;
-	return (size_t)r < len ? (size_t)r : len - 1;
+	if (l7 == NULL || l7->app == 0)
+		return name_add(buf, len, 0, UNKNOWN);
+	/* for each record: no snprintf() */
+	if (l7->master != 0 && l7->master != l7->app) {
+		at = name_add(buf, len, 0, dpi_name(n, l7->master));
+		at = name_add(buf, len, at, ".");
+	}
+	return name_add(buf, len, at, dpi_name(n, l7->app));
 }
 
 size_t

@@ -547,8 +547,17 @@ packet_clear(struct packet *pkt)
 	pkt->wscale = 0xff;
 }
 
+static inline void
+packet_begin(struct packet *pkt, const struct frame *f)
+{
+	packet_clear(pkt);
+	pkt->ts_us = f->ts_us;
+	pkt->wirelen = f->wirelen;
+	pkt->port = f->port;
+}
+
 enum counter
-decode_frame(const struct decode *d, const struct frame *f, struct packet *pkt)
+decode_any(const struct decode *d, const struct frame *f, struct packet *pkt)
 {
 	struct cursor c = {
 	    .d = d,
@@ -559,10 +568,7 @@ decode_frame(const struct decode *d, const struct frame *f, struct packet *pkt)
 	};
 	enum counter r;
 
-	packet_clear(pkt);
-	pkt->ts_us = f->ts_us;
-	pkt->wirelen = f->wirelen;
-	pkt->port = f->port;
+	packet_begin(pkt, f);
 	if (c.missing > 0)
 		pkt->flags = PACKET_TRUNCATED;
 	if (f->link == 1)
@@ -572,4 +578,11 @@ decode_frame(const struct decode *d, const struct frame *f, struct packet *pkt)
 	if (r == COUNTER_FLOW_PACKETS)
 		decode_finish(&c);
 	return r;
+}
+
+enum counter
+decode_frame(const struct decode *d, const struct frame *f, struct packet *pkt)
+{
+	packet_begin(pkt, f);
+	return decode_usual(d, f, pkt) ? COUNTER_FLOW_PACKETS : decode_any(d, f, pkt);
 }

@@ -8,7 +8,7 @@
  *	decode.c	the frame, Ethernet and its tags, MPLS, IPv4, IPv6
  *	decode_link.c	the other link types: PPP, HDLC, LLC, 802.11, cooked, ...
  *	decode_l4.c	transport headers
- *	decode_plain.c	only which flow a plain frame is of
+ *	decode_plain.c	plain frames: only which flow one is of; and the short way
  *	decode_tunnel.c	tunnels, and the way back when one leads nowhere
  */
 #ifndef MCPROBE_DECODE_INT_H
@@ -187,6 +187,17 @@ enum counter	 decode_mpls(struct cursor *, const uint8_t *);
 enum counter	 decode_nsh(struct cursor *, const uint8_t *);
 enum counter	 decode_ip(struct cursor *, const uint8_t *); /* by its version field */
 enum counter	 decode_ip_as(struct cursor *, unsigned version, const uint8_t *);
+
+/* decode_frame() without the short way. */
+enum counter	 decode_any(const struct decode *, const struct frame *, struct packet *);
+
+/*
+ * decode_plain.c: the short way. F into PKT, which is all zeros but for its time, WIRELEN,
+ * PORT and WSCALE. False: it is not Ethernet with one tag at most, IP without options or
+ * extension headers in one piece, and TCP or UDP, all of it there; some fields of PKT may
+ * have been written.
+ */
+bool		 decode_usual(const struct decode *, const struct frame *, struct packet *);
 
 /* decode_link.c */
 enum counter	 decode_link(struct cursor *, unsigned link, const uint8_t *);

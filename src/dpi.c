@@ -887,15 +887,16 @@ risk_name(unsigned bit)
 
 #endif
 
-/* TEXT to BUF + AT, as much of it as has room before LEN. Where it ends. */
+/* TEXT, or what of it there is room for, behind the AT octets in BUF; where it ends. */
 static size_t
-append(char *buf, size_t len, size_t at, const char *text)
+name_add(char *buf, size_t len, size_t at, const char *text)
 {
 	size_t n = strlen(text);
 
-	if (n >= len - at)
-		n = len - at - 1;
+	if (n > len - 1 - at)
+		n = len - 1 - at;
 	memcpy(buf + at, text, n);
+	buf[at + n] = '\0';
 	return at + n;
 }
 
@@ -908,16 +909,13 @@ dpi_full_name(const struct dpi_names *n, const struct flow_l7 *l7, char *buf,
 	if (len == 0)
 		return 0;
 	if (l7 == NULL || l7->app == 0)
-		at = append(buf, len, at, UNKNOWN);
-	else {
-		if (l7->master != 0 && l7->master != l7->app) {
-			at = append(buf, len, at, dpi_name(n, l7->master));
-			at = append(buf, len, at, ".");
-		}
-		at = append(buf, len, at, dpi_name(n, l7->app));
+		return name_add(buf, len, 0, UNKNOWN);
+	/* for each record: no snprintf() */
+	if (l7->master != 0 && l7->master != l7->app) {
+		at = name_add(buf, len, 0, dpi_name(n, l7->master));
+		at = name_add(buf, len, at, ".");
 	}
-	buf[at] = '\0';
-	return at;
+	return name_add(buf, len, at, dpi_name(n, l7->app));
 }
 
 size_t

@@ -141,7 +141,7 @@ struct flow_few {
 	uint16_t retrans[2], retrans_bytes[2];
 };
 
-/* Up to INDEX every packet; up to L7 TCP and the first packets; the rest seldom. */
+/* Up to MARK_US every packet; up to DETAIL TCP's; the rest the first ones, or seldom. */
 struct flow {
 	struct flowkey key; /* 44 bytes */
 	uint32_t flags;	    /* enum flow_flag */
@@ -157,9 +157,8 @@ struct flow {
 	uint8_t stage : 3; /* enum flow_stage */
 	uint8_t dpi_packets; /* payload packets nDPI saw */
 	uint8_t tos[2]; /* of the first packet each way */
+	uint8_t mac[2][6]; /* of each endpoint, as its packets, or those to it, have it */
 	uint32_t index;	    /* slot in the pool: names the flow across threads */
-	uint32_t serial;   /* counts flows from the start: the same in every run of a file;
-			      with INDEX tells two flows of one slot apart */
 	union {
 		uint64_t mark_us; /* time of the packet STAGE waits for an answer to */
 		uint32_t appl_us; /* client's last request octet to server's first answer,
@@ -187,7 +186,8 @@ struct flow {
 	uint16_t port; /* capture source the first packet came from */
 	uint32_t client_nw_us, server_nw_us; /* half round trips, from the handshake; 0: not
 						measured, as for APPL_US */
-	uint8_t mac[2][6]; /* of each endpoint, as its packets, or those to it, have it */
+	uint32_t serial;   /* counts flows from the start: the same in every run of a file;
+			      with INDEX tells two flows of one slot apart */
 };
 
 _Static_assert(sizeof(struct flow) == 232, "a million flows in 256 MB");

@@ -10,29 +10,33 @@
 
 #define DYNAMIC_PORT 32768
 
-/* Ports that are services though not below 1024, sorted. */
-static const uint16_t service_port[] = {1080, 1194, 1433, 1434, 1521, 1645, 1646, 1701,
-	1723, 1812, 1813, 1883, 1900, 2049, 2055, 2123, 2152, 2375, 2376, 3000, 3128, 3260,
-	3268, 3306, 3389, 3478, 3479, 3544, 3690, 3799, 4500, 4739, 4789, 5004, 5060, 5061,
-	5201, 5222, 5246, 5247, 5269, 5353, 5355, 5432, 5601, 5671, 5672, 5900, 5938, 5985,
-	6000, 6081, 6379, 6380, 6443, 6514, 6667, 6881, 8000, 8008, 8080, 8081, 8086, 8088,
-	8443, 8883, 8888, 9000, 9042, 9090, 9092, 9100, 9200, 9300, 9418, 9993, 9995, 9996,
-	10050, 10051, 11211, 15672, 25565, 27015, 27017, 51820};
+/*
+ * Ports that are services though not below 1024. No two share a slot, for these two numbers;
+ * compilers warn where a slot is filled twice.
+ */
+#define SLOT(port) ((uint32_t)((port) * 0x5e0c8b69u) >> 23)
+#define PORT(port) [SLOT(port)] = (port)
+static const uint16_t service_port[512] = {PORT(1080), PORT(1194), PORT(1433),
+	PORT(1434), PORT(1521), PORT(1645), PORT(1646), PORT(1701), PORT(1723),
+	PORT(1812), PORT(1813), PORT(1883), PORT(1900), PORT(2049), PORT(2055),
+	PORT(2123), PORT(2152), PORT(2375), PORT(2376), PORT(3000), PORT(3128),
+	PORT(3260), PORT(3268), PORT(3306), PORT(3389), PORT(3478), PORT(3479),
+	PORT(3544), PORT(3690), PORT(3799), PORT(4500), PORT(4739), PORT(4789),
+	PORT(5004), PORT(5060), PORT(5061), PORT(5201), PORT(5222), PORT(5246),
+	PORT(5247), PORT(5269), PORT(5353), PORT(5355), PORT(5432), PORT(5601),
+	PORT(5671), PORT(5672), PORT(5900), PORT(5938), PORT(5985), PORT(6000),
+	PORT(6081), PORT(6379), PORT(6380), PORT(6443), PORT(6514), PORT(6667),
+	PORT(6881), PORT(8000), PORT(8008), PORT(8080), PORT(8081), PORT(8086),
+	PORT(8088), PORT(8443), PORT(8883), PORT(8888), PORT(9000), PORT(9042),
+	PORT(9090), PORT(9092), PORT(9100), PORT(9200), PORT(9300), PORT(9418),
+	PORT(9993), PORT(9995), PORT(9996), PORT(10050), PORT(10051), PORT(11211),
+	PORT(15672), PORT(25565), PORT(27015), PORT(27017), PORT(51820)};
+#undef PORT
 
-static bool
+static inline bool
 port_is_service(uint16_t port)
 {
-	const size_t n = sizeof(service_port) / sizeof(service_port[0]);
-	size_t at = 0, step, to;
-
-	if (port < 1024)
-		return port != 0;
-	/* no branch hangs on the port: nothing to guess */
-	for (step = 64; step > 0; step /= 2) {
-		to = at + step < n ? at + step : at;
-		at = service_port[to] <= port ? to : at;
-	}
-	return service_port[at] == port;
+	return port < 1024 ? port != 0 : service_port[SLOT(port)] == port;
 }
 
 /* To a group or to everybody: such an address answers nobody, and asks nothing. */

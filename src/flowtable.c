@@ -21,7 +21,7 @@
 #include "flowtable_hash.h"
 #include "flowtcp.h"
 
-#define FETCH_MIN 16384 /* flows alive from which on records are fetched ahead */
+#define FETCH_MIN 1024 /* flows alive from which on records are fetched ahead */
 /* In an emergency the idle timeout is divided by these. */
 #define EMERGENCY_NEW  6 /* TCP SYN without an answer */
 #define EMERGENCY_IDLE 3
@@ -488,7 +488,7 @@ flowtable_details(struct flowtable *t, struct flow *f, const struct packet *pkt,
 	if (f->flags & FLOW_DETAIL_REFUSED)
 		return;
 	if (whole ? !(f->flags & FLOW_DETAIL_WHOLE)
-		  : flow_details(f) == NULL && flow_needs_detail(f, pkt, dir))
+		  : flow_needs_detail(f, pkt, dir) && flow_details(f) == NULL)
 		detail_take(t, f, whole);
 }
 
@@ -561,10 +561,23 @@ flowtable_prepare(const struct flowtable *t, const struct packet *pkt,
 }
 
 void
+flowtable_prepare_all(const struct flowtable *t, const struct packet *pkt, unsigned n,
+    struct flowkey *key, uint64_t *hash, unsigned *dir)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		dir[i] = flowkey_make(&key[i], &pkt[i], t->opt.parts);
+	/* hashed at once a key would have to wait until it is stored, its parts are small */
+	for (i = 0; i < n; i++)
+		hash[i] = key_hash(t, &key[i]);
+}
+
+void
 flowtable_fetch(const struct flowtable *t, const uint64_t *hash, unsigned n)
 {
-	const struct flow *f;
-	unsigned i;
+	const struct flow *found[FLOWTABLE_BATCH], *f;
+	unsigned i, m = 0;
 
 	if (t->alive < FETCH_MIN)
 		return; /* they are in the cache */
@@ -572,8 +585,12 @@ flowtable_fetch(const struct flowtable *t, const uint64_t *hash, unsigned n)
 	for (i = 0; i < n; i++)
 		__builtin_prefetch(&t->buckets[hash_home(t, hash[i])], 1);
 	for (i = 0; i < n; i++)
-		if ((f = hash_guess(t, hash[i])) != NULL)
+		if ((f = hash_guess(t, hash[i])) != NULL) {
 			flow_fetch_packet(f);
+			found[m++] = f;
+		}
+	if (t->plugins.fetch != NULL)
+		t->plugins.fetch(t->plugins.arg, found, m);
 }
 
 struct flow *

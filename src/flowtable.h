@@ -52,14 +52,17 @@ struct flowtable_calls {
 	void *arg;
 };
 
+#define FLOWTABLE_BATCH 32 /* flows fetched at once */
+
 /*
- * For plugins, as in plugin.h. PACKET: before the packet is accounted to its flow, which it
+ * For plugins, as in plugin.h. FETCH: these flows, N of them, will have packets. PACKET: before the packet is accounted to its flow, which it
  * may cut by flowtable_cut(); not for flows with FLOW_PLUGIN_DONE. CLOSE: a flow is over,
  * before FINISH. CUT: the record so far leaves as COPY, the flow lives on.
  */
 struct plugin_flows;
 
 struct flowtable_plugins {
+	void (*fetch)(struct plugin_flows *, const struct flow *const *, unsigned n);
 	void (*packet)(struct plugin_flows *, struct flow *, const struct packet *,
 	    unsigned dir);
 	void (*close)(struct plugin_flows *, struct flow *);
@@ -78,7 +81,11 @@ void	 flowtable_free(struct flowtable *);
 unsigned flowtable_prepare(const struct flowtable *, const struct packet *,
 	     struct flowkey *, uint64_t *hash);
 
-/* Then, for a batch of N: fetch what the flows that have these hashes need, so that the
+/* The same for N packets. */
+void	 flowtable_prepare_all(const struct flowtable *, const struct packet *, unsigned n,
+	     struct flowkey *, uint64_t *hash, unsigned *dir);
+
+/* Then, for N <= FLOWTABLE_BATCH: fetch what the flows that have these hashes need, so that the
  * misses overlap. */
 void	 flowtable_fetch(const struct flowtable *, const uint64_t *hash, unsigned n);
 

@@ -46,12 +46,15 @@ hash_next(const struct flowtable *t, uint32_t b)
 	return b + 1 == t->nbuckets ? 0 : b + 1;
 }
 
-/* A bit for each entry of BK that has TAG. */
+/*
+ * A bit for each entry of BK that has TAG, which is twice in one word: compilers store a
+ * half of one and load it whole, and that waits until all stores before are done.
+ */
 static inline unsigned
 bucket_match(const struct bucket *bk, uint16_t tag)
 {
 #ifdef __SSE2__
-	const __m128i *p = (const void *)bk, want = _mm_set1_epi16((short)tag);
+	const __m128i want = _mm_set1_epi32((int)(tag * 0x10001u)), *p = (const void *)bk;
 	__m128i low = _mm_cmpeq_epi16(_mm_load_si128(p), want);
 	__m128i high = _mm_cmpeq_epi16(_mm_load_si128(p + 1), want);
 

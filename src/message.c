@@ -227,12 +227,12 @@ message_record_max(const struct layout *l)
 static uint8_t *
 put_record(uint8_t *p, const struct layout *l, const struct record *r)
 {
+	const struct template_field *f = l->v, *end = f + l->n;
 	struct value v;
-	unsigned i;
 
-	for (i = 0; i < l->n; i++) {
-		if (l->v[i].put != NULL) {
-			p = l->v[i].put(p, r, &l->v[i]);
+	for (; f < end; f++) {
+		if (f->put != NULL) {
+			p = f->put(p, r, f);
 			continue;
 		}
 		/* BUF stays as it is: most getters do not use its 256 bytes. */
@@ -240,11 +240,11 @@ put_record(uint8_t *p, const struct layout *l, const struct record *r)
 		v.p = NULL;
 		v.len = 0;
 		v.absent = false;
-		field_read(l->v[i].field, r, &v);
+		field_read(f->field, r, &v);
 		if (v.absent)
-			p = put_absent(p, &l->v[i]);
+			p = put_absent(p, f);
 		else
-			p = put_value(p, &l->v[i], &v, r->ctx->boot_us);
+			p = put_value(p, f, &v, r->ctx->boot_us);
 	}
 	return p;
 }

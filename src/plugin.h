@@ -106,7 +106,8 @@ struct plugin_flows *plugin_flows_new(const struct plugin_flows_setup *, char *e
 		     size_t errlen);
 void	 plugin_flows_free(struct plugin_flows *); /* fini(); before the table */
 
-/* flowtable_calls: ARG is the struct plugin_flows. */
+/* flowtable_plugins: ARG is the struct plugin_flows. */
+void	 plugin_flows_fetch(struct plugin_flows *, const struct flow *const *, unsigned n);
 void	 plugin_flows_packet(struct plugin_flows *, struct flow *, const struct packet *,
 	     unsigned dir);
 void	 plugin_flows_close(struct plugin_flows *, struct flow *);

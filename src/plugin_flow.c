@@ -31,6 +31,7 @@
 #define SLICE	    256 /* timers of a live worker's turn */
 #define TRIES_SHIFT 12	/* in struct flow's flags */
 #define TRIES_MASK  0xfU
+#define FETCH_STATE 384 /* octets of a state that its plugin most likely looks at first */
 #define PROTO_TCP   6
 #define PROTO_UDP   17
 
@@ -511,6 +512,32 @@ flow_match(struct plugin_flows *p, struct flow *f, const struct packet *pkt, uns
 		f->flags |= FLOW_PLUGIN_DONE;
 	else if (pkt->payload_len > 0 && !(pkt->flags & PACKET_FRAG_LATER))
 		match_datagram(p, f, pkt, dir);
+}
+
+/* All links, then all they point at: so that the misses overlap. */
+void
+plugin_flows_fetch(struct plugin_flows *p, const struct flow *const *f, unsigned n)
+{
+	const struct link *l[FLOWTABLE_BATCH];
+	unsigned i, m = 0;
+	size_t at, size;
+
+	for (i = 0; i < n; i++)
+		if ((f[i]->flags & (FLOW_PLUGIN | FLOW_PLUGIN_DONE)) == FLOW_PLUGIN) {
+			l[m] = p->at[f[i]->index];
+			__builtin_prefetch(l[m++], 1);
+		}
+	for (i = 0; i < m; i++) {
+		if (l[i]->reorder != NULL) {
+			__builtin_prefetch(l[i]->reorder, 1);
+			__builtin_prefetch((const char *)l[i]->reorder + 64, 1);
+		}
+		if (l[i]->state == NULL)
+			continue;
+		size = p->state[l[i]->plugin].size;
+		for (at = 0; at < FETCH_STATE && at < size; at += 64)
+			__builtin_prefetch((const char *)l[i]->state + at, 1);
+	}
 }
 
 void

@@ -8,11 +8,14 @@
 #define RESET_BEHIND (1 << 16)
 #define RESET_AHEAD  (1 << 24)
 
-/* Octets of one packet, or of one kept. */
+/*
+ * Octets of one packet, or of one kept. LEN and WIRE apart: compilers copy two neighbours at
+ * once, and a load of what was stored in two pieces waits until all stores are done.
+ */
 struct piece {
 	uint64_t ts_us;
 	const uint8_t *data;
-	uint32_t seq, len, wire;
+	uint32_t len, seq, wire;
 	bool fin;
 };
 
@@ -109,7 +112,7 @@ side_give_head(struct reorder *r, unsigned side, const struct reorder_sink *k)
 {
 	struct reorder_side *s = &r->side[side];
 	struct reorder_segment *g = s->head;
-	struct piece p = {g->ts_us, g->data, g->seq, g->len, g->wire, g->fin};
+	struct piece p = {g->ts_us, g->data, g->len, g->seq, g->wire, g->fin};
 	bool more = true;
 
 	s->head = g->next;
@@ -426,7 +429,8 @@ reorder_packet(struct reorder *r, const struct reorder_sink *k, const struct pac
 		peer->acked = pkt->ack;
 		peer->has_ack = true;
 	}
-	if (p.wire > 0 || p.fin) {
+	/* not P's fields, for the same reason */
+	if (pkt->payload_wire > 0 || (pkt->tcp_flags & TCP_FIN)) {
 		if (r->side[side].reopening)
 			side_reopen(r, side, k->segments, &p);
 		if (!side_accept(r, side, k, &p))

@@ -275,8 +275,7 @@ worker_packets(struct worker *w, const struct packet *pkts, unsigned n)
 
 	if (n == 0)
 		return;
-	for (i = 0; i < n; i++)
-		dir[i] = flowtable_prepare(w->table, &pkts[i], &key[i], &hash[i]);
+	flowtable_prepare_all(w->table, pkts, n, key, hash, dir);
 	flowtable_fetch(w->table, hash, n);
 	for (i = 0; i < n; i++) {
 		if (plugins != NULL)

@@ -43,8 +43,8 @@ worker_make_plugins(struct worker *w, const struct worker_setup *s, char *err,
 		.post = worker_post_report,
 		.arg = w,
 	};
-	struct flowtable_plugins calls = {plugin_flows_packet, plugin_flows_close,
-		plugin_flows_cut, NULL};
+	struct flowtable_plugins calls = {plugin_flows_fetch, plugin_flows_packet,
+		plugin_flows_close, plugin_flows_cut, NULL};
 
 	if (s->plugins == NULL)
 		return 0;

@@ -5,6 +5,7 @@
  * every byte stays within its bounds.
  */
 #include "decode_rig.h"
+#include "decode_int.h"
 #include "decode_links.h"
 #include "decode_tunnels.h"
 
@@ -238,8 +239,28 @@ agrees(struct test *t, uint16_t link, const struct buf *b, size_t cut)
 	return true;
 }
 
+/* The short way says what the long one does. True if it was taken. */
+static bool
+same(uint16_t link, const struct buf *b, size_t cut, bool tunnels)
+{
+	const struct frame f = {.ts_us = 7, .data = b->p, .caplen = (uint32_t)cut,
+		.wirelen = (uint32_t)b->n, .link = link, .port = 3};
+	struct counters one = {{0}}, other = {{0}};
+	const struct decode d = {.tunnels = tunnels, .counters = &one},
+			    e = {.tunnels = tunnels, .counters = &other};
+	struct packet p, q;
+
+	memset(&p, 0x5a, sizeof(p));
+	memset(&q, 0xa5, sizeof(q));
+	assert_int_equal(decode_frame(&d, &f, &p), decode_any(&e, &f, &q));
+	assert_memory_equal(&p, &q, sizeof(p));
+	assert_memory_equal(&one, &other, sizeof(one));
+	memset(&p, 0, sizeof(p));
+	return decode_usual(&d, &f, &p);
+}
+
 /* Samples, cut, and with bytes that are another: nobody tells a frame's flow otherwise than
- * the decoder. */
+ * the decoder, by either way. */
 static void
 test_plain(void **state)
 {
@@ -255,20 +276,58 @@ test_plain(void **state)
 		buf_init(&b);
 		s->build(&b);
 		whole += agrees(&t, s->link, &b, b.n);
-		for (n = 0; n < b.n; n++)
+		for (n = 0; n < b.n; n++) {
 			plain += agrees(&t, s->link, &b, n);
+			same((uint16_t)s->link, &b, n, n & 1);
+		}
 		for (i = 0; i < 3000; i++) {
 			size_t at = (size_t)rand() % (b.n < 60 ? b.n : 60);
 			uint8_t was = b.p[at];
 
 			b.p[at] = (uint8_t)(rand() & 1 ? rand() : was ^ 1 << rand() % 8);
 			plain += agrees(&t, s->link, &b, b.n);
+			same((uint16_t)s->link, &b, b.n, i & 1);
 			if (rand() % 4 != 0)
 				b.p[at] = was;
 		}
 	}
 	assert_true(whole >= 2);
 	assert_true(plain > 1000);
+}
+
+static void
+s_tcp6(struct buf *b)
+{
+	put(b, "hello", 5);
+	put_tcp(b, 1234, 80, TCP_ACK);
+	put_ip6(b, 1, 6);
+	put_eth(b, 0x86dd);
+}
+
+/* The same for segments that are no SYN, and datagrams. */
+static void
+test_usual(void **state)
+{
+	static void (*const build[])(struct buf *) = {s_eth, s_vlan, s_prio, s_vxlan, s_tcp6};
+	const size_t n = sizeof(build) / sizeof(build[0]);
+	unsigned usual = 0, i;
+	struct buf b;
+
+	(void)state;
+	for (i = 0; i < 20000; i++) {
+		size_t at, tag = i % n == 1 || i % n == 2 ? 4 : 0;
+
+		buf_init(&b);
+		build[i % n](&b);
+		if (i % n < 3)
+			b.p[47 + tag] &= (uint8_t)~TCP_SYN;
+		usual += same(1, &b, b.n, i & 1);
+		at = (size_t)rand() % (b.n < 60 ? b.n : 60);
+		b.p[at] = (uint8_t)(rand() & 1 ? rand() : b.p[at] ^ 1 << rand() % 8);
+		usual += same(1, &b, b.n, i & 1);
+		same(1, &b, (size_t)rand() % b.n, i & 1);
+	}
+	assert_true(usual > 10000);
 }
 
 static void
@@ -619,6 +678,7 @@ main(void)
 	    cmocka_unit_test(test_outer),
 	    cmocka_unit_test(test_truncation),
 	    cmocka_unit_test(test_plain),
+	    cmocka_unit_test(test_usual),
 	    cmocka_unit_test(test_macs),
 	    cmocka_unit_test(test_tunnel_outer_fields),
 	    cmocka_unit_test(test_mpls_labels),

@@ -240,8 +240,8 @@ setup(void **state)
 	const struct flowtable_calls calls = {on_finish, on_end, on_wait, r};
 	struct plugin_flows_setup s = {&r->plugins, NULL, &r->counters, 16, SLOTS, false,
 		on_post, r};
-	struct flowtable_plugins hooks = {plugin_flows_packet, plugin_flows_close,
-		plugin_flows_cut, NULL};
+	struct flowtable_plugins hooks = {plugin_flows_fetch, plugin_flows_packet,
+		plugin_flows_close, plugin_flows_cut, NULL};
 	char err[256];
 
 	memset(&toy, 0, sizeof(toy));

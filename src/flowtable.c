@@ -451,19 +451,26 @@ flowtable_is_early(const struct flowtable *t, const struct flow *f)
 	return wheel_place(t, flowtable_look_due(t, f)) < t->tick + ahead;
 }
 
-/*
- * F was used: note when, and what it is by now. ORDERED: the packet was as late as the
- * clock. FIRST: of a record.
- */
+/* F was used by a packet of US, which is not as late as the clock. */
 static inline void
-flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir, bool ordered, bool first)
+flowtable_late(struct flowtable *t, struct flow *f, uint64_t us)
 {
+	if (us + t->opt.active_us < t->clock_us)
+		counter_inc(t->counters, COUNTER_PACKETS_LATE);
+	flow_use(t, f);
+}
+
+/* F was used by a packet of US: note when, and what it is by now. FIRST: of a record. */
+static inline void
+flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir, uint64_t us, bool first)
+{
+	bool ordered = us == t->clock_us;
 	enum list l = f->list;
 
 	if (ordered)
 		f->ahead = 0;
 	else
-		flow_use(t, f);
+		flowtable_late(t, f, us);
 	if (f->flags & FLOW_CLOSING)
 		l = LIST_CLOSING;
 	else if (l == LIST_NEW &&
@@ -546,7 +553,7 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 	flow_account(f, pkt, dir, octets);
 	counter_inc(t->counters, COUNTER_FLOW_PACKETS);
 	counter_add(t->counters, COUNTER_FLOW_BYTES, octets);
-	flowtable_touch(t, f, dir, pkt->ts_us == t->clock_us, first);
+	flowtable_touch(t, f, dir, pkt->ts_us, first);
 	return f;
 }
 

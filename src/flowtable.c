@@ -451,26 +451,19 @@ flowtable_is_early(const struct flowtable *t, const struct flow *f)
 	return wheel_place(t, flowtable_look_due(t, f)) < t->tick + ahead;
 }
 
-/* F was used by a packet of US, which is not as late as the clock. */
+/*
+ * F was used: note when, and what it is by now. ORDERED: the packet was as late as the
+ * clock. FIRST: of a record.
+ */
 static inline void
-flowtable_late(struct flowtable *t, struct flow *f, uint64_t us)
+flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir, bool ordered, bool first)
 {
-	if (us + t->opt.active_us < t->clock_us)
-		counter_inc(t->counters, COUNTER_PACKETS_LATE);
-	flow_use(t, f);
-}
-
-/* F was used by a packet of US: note when, and what it is by now. FIRST: of a record. */
-static inline void
-flowtable_touch(struct flowtable *t, struct flow *f, unsigned dir, uint64_t us, bool first)
-{
-	bool ordered = us == t->clock_us;
 	enum list l = f->list;
 
 	if (ordered)
 		f->ahead = 0;
 	else
-		flowtable_late(t, f, us);
+		flow_use(t, f);
 	if (f->flags & FLOW_CLOSING)
 		l = LIST_CLOSING;
 	else if (l == LIST_NEW &&
@@ -535,6 +528,8 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 	struct flow *f;
 	bool first;
 
+	if (pkt->ts_us < t->clock_us && pkt->ts_us + t->opt.active_us < t->clock_us)
+		counter_inc(t->counters, COUNTER_PACKETS_LATE);
 	flowtable_clock_to(t, pkt->ts_us);
 	f = hash_find(t, key, hash);
 	if (f != NULL && !flowtable_is_young(t, f))
@@ -553,7 +548,7 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 	flow_account(f, pkt, dir, octets);
 	counter_inc(t->counters, COUNTER_FLOW_PACKETS);
 	counter_add(t->counters, COUNTER_FLOW_BYTES, octets);
-	flowtable_touch(t, f, dir, pkt->ts_us, first);
+	flowtable_touch(t, f, dir, pkt->ts_us == t->clock_us, first);
 	return f;
 }
 

@@ -179,6 +179,7 @@ sanitized()
 	tests sanitized asan tests/e2e/test_hostile.py tests/e2e/test_golden.py \
 	    tests/e2e/test_conservation.py tests/e2e/test_flows.py tests/e2e/test_options.py \
 	    tests/e2e/test_resp_hostile.py tests/e2e/test_resp_clients.py \
+	    tests/e2e/test_overload.py \
 	    tests/e2e/test_cloud.py
 }
 

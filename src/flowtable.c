@@ -528,6 +528,8 @@ flowtable_packet(struct flowtable *t, const struct packet *pkt,
 	struct flow *f;
 	bool first;
 
+	if (pkt->ts_us < t->clock_us && pkt->ts_us + t->opt.active_us < t->clock_us)
+		counter_inc(t->counters, COUNTER_PACKETS_LATE);
 	flowtable_clock_to(t, pkt->ts_us);
 	f = hash_find(t, key, hash);
 	if (f != NULL && !flowtable_is_young(t, f))

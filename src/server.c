@@ -7,6 +7,7 @@
  */
 #include "server.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,13 @@
 #include <event2/event.h>
 #include <event2/util.h>
 
+#include "build.h"
 #include "clock.h"
 #include "server_int.h"
 
-#define MB (1024 * 1024)
+#define MB	   (1024 * 1024)
+#define TRIM_BYTES MB
+#define TRIM_US	   10000000 /* between two times */
 
 static const struct server_limits default_limits = {
     .clients = SERVER_CLIENTS,
@@ -76,6 +80,26 @@ on_tell(evutil_socket_t fd, short what, void *arg)
 	pubsub_tell(arg);
 }
 
+/*
+ * Give back what a long queue leaves behind when it is gone: thousands of pieces between
+ * others that stay, which malloc keeps for ever. It looks at all that is free, some
+ * milliseconds, and therefore seldom.
+ */
+static void
+server_trim(struct server *s, uint64_t now_us)
+{
+	if (s->swollen < s->queued)
+		s->swollen = s->queued;
+	if (s->swollen < TRIM_BYTES || s->queued > s->swollen / 4 ||
+	    now_us - s->trimmed_us < TRIM_US)
+		return;
+#ifdef HAVE_MALLOC_TRIM
+	malloc_trim(0);
+#endif
+	s->swollen = s->queued;
+	s->trimmed_us = now_us;
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -92,6 +116,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	if (s->deaf)
 		listen_resume(s);
+	server_trim(s, now_us);
 	event_add(s->tick, &tv);
 }
 

@@ -88,6 +88,8 @@ struct server {
 	unsigned nclients;
 	uint64_t last_id;
 	size_t queued; /* bytes of output, all clients */
+	size_t swollen;	     /* the most of it at a tick since memory was given back */
+	uint64_t trimmed_us; /* when that was */
 	struct event *tick, *reap, *tell;
 	struct channel *channels[SUBSCRIPTION_KINDS]; /* uthash, by name */
 	struct subscription *subscriptions;	      /* uthash, by client and channel */

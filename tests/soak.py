@@ -46,6 +46,7 @@ TEMPLATE = ('%IP_PROTOCOL_VERSION %PROTOCOL %IPV4_SRC_ADDR %IPV4_DST_ADDR %IPV6_
             '%L4_SRC_PORT %L4_DST_PORT %IN_PKTS %IN_BYTES %OUT_PKTS %OUT_BYTES %FLOW_START_MILLISECONDS '
             '%FLOW_END_MILLISECONDS %FLOW_END_REASON')
 CLONE_NEWNET = 0x40000000
+WARM = 420  # seconds, or half of a short run
 
 
 def enter(name):
@@ -655,7 +656,8 @@ class Soak:
         self.growth()
 
     def growth(self):
-        warm = self.args.warmup * self.seconds
+        # Top lists hold what the last five minutes had: until the sixth they fill.
+        warm = min(max(self.args.warmup * self.seconds, WARM), self.seconds / 2)
         after = [x for x in self.samples if x[0] >= warm]
         quarter = len(after) // 4
         first, last = after[:quarter], after[-quarter:]
@@ -690,7 +692,7 @@ def arguments(argv):
     p.add_argument('--lanes', type=int, default=500, help='conversations side by side [500]')
     p.add_argument('--unit', type=float, default=15, help='seconds: a round of trouble is 12 of them [15]')
     p.add_argument('--line', type=float, default=60, help='seconds between lines [60]')
-    p.add_argument('--warmup', type=float, default=.33, help='part of the time that is warm-up [.33]')
+    p.add_argument('--warmup', type=float, default=.33, help='part of the time that is warm-up, at least 7 min of a long run [.33]')
     p.add_argument('--drift', type=float, default=1, help='growth of memory allowed, in %% [1]')
     p.add_argument('--pipe', dest='live', action='store_false', default=os.geteuid() == 0,
                    help='through a pipe, though we are root')

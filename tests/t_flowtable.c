@@ -414,6 +414,14 @@ test_time_backwards(void **state)
 	for (us = 200 * SECOND; us > 100 * SECOND; us -= SECOND)
 		udp(&r, 3, 0, us);
 	assert_int_equal(alive(&r, 3, 17)->packets[0], 100);
+	assert_int_equal(count(&r, COUNTER_PACKETS_LATE), 0);
+	/* what is further back than the active timeout is counted */
+	udp(&r, 4, 0, 200 * SECOND - ACTIVE);
+	assert_int_equal(count(&r, COUNTER_PACKETS_LATE), 0);
+	udp(&r, 4, 0, 200 * SECOND - ACTIVE - 1);
+	udp(&r, 5, 0, SECOND);
+	udp(&r, 5, 0, 200 * SECOND);
+	assert_int_equal(count(&r, COUNTER_PACKETS_LATE), 2);
 	rig_free(&r);
 }
 

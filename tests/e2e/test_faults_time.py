@@ -168,9 +168,13 @@ def jumping_capture(path):
                          ids=['plain', 'two workers', 'short timeouts'])
 def test_packet_time_jumps(tmp_path, more):
     """Back and forth by years, to the epoch and to the end of it: each packet is in a
-    record, no record ends before it begins, and nobody counts the seconds between."""
+    record, no record ends before it begins, and nobody counts the seconds between. What is
+    late by more than the active timeout is counted."""
     packets = jumping_capture(tmp_path / 'jumps.pcap')
     r = flows(tmp_path / 'jumps.pcap', *more, timeout=30).ok()
     assert account(r)['packets'] == packets
+    # JUMPS to before the latest time: a year back and what follows, then all but the latest
+    late = sum(80 for n, jump in enumerate(JUMPS) if jump < max(JUMPS[:n], default=jump) - 1000)
+    assert r.summary['packets_late'] == late > 0
     assert all(x['FLOW_START_MICROSECONDS'] <= x['FLOW_END_MICROSECONDS'] for x in r.records)
     assert r.seconds < 5 * SLOW

@@ -133,7 +133,7 @@ class Terminal:
 
     def end(self):
         os.close(self.fd)
-        os.kill(self.pid, signal.SIGHUP)
+        os.kill(self.pid, signal.SIGKILL)  # under nohup it ignores SIGHUP
         os.waitpid(self.pid, 0)
 
 

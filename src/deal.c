@@ -132,11 +132,9 @@ hand_add(struct deal *d, struct hand *h, const struct packet *pkt)
 static struct hand *
 deal_hand(struct deal *d, const struct packet *pkt)
 {
-	struct flowkey key;
-
-	flowkey_make(&key, pkt, d->s.config->aggregation);
 	/* another seed than the tables': each must still fill evenly */
-	return &d->hand[flowkey_hash(&key, ~d->s.seed) % d->s.workers];
+	return &d->hand[flowkey_spread(pkt, d->s.config->aggregation, ~d->s.seed) %
+			d->s.workers];
 }
 
 /* What is not plain. */

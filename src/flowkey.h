@@ -36,6 +36,12 @@ enum flowkey_part {
 /* Make KEY of PKT; returns the packet's direction: 0 from endpoint 0 to 1, else 1. */
 unsigned flowkey_make(struct flowkey *key, const struct packet *pkt, unsigned parts);
 
+/*
+ * A number to deal PKT's flow by: the same for both directions, for all that has the same
+ * key, and, with all of FLOWKEY_DEFAULT, for all VLANs; cheaper than a key and its hash.
+ */
+uint32_t flowkey_spread(const struct packet *pkt, unsigned parts, uint64_t seed);
+
 /* What differs in the eight bytes from AT. */
 static inline uint64_t
 flowkey_differs(const struct flowkey *a, const struct flowkey *b, unsigned at)

@@ -238,6 +238,54 @@ test_hash(void **state)
 	assert_true(all == ~0ULL && any == 0);
 }
 
+/* What has one key is dealt to one worker, and others evenly, whatever counts up. */
+static void
+test_spread(void **state)
+{
+	static const unsigned parts[] = {FLOWKEY_DEFAULT, FLOWKEY_IP, FLOWKEY_PORT, ALL_PARTS};
+	static unsigned worker[4][3];
+	struct packet p = packet(), r;
+	unsigned i, k;
+
+	(void)state;
+	for (i = 0; i < 30000; i++) {
+		p = packet();
+		p.src[15] = (uint8_t)i;
+		p.src[14] = (uint8_t)(i >> 8);
+		p.sport = (uint16_t)(i * 7);
+		r = reversed(&p);
+		for (k = 0; k < 4; k++) {
+			uint32_t n = flowkey_spread(&p, parts[k], 42);
+
+			assert_int_equal(n, flowkey_spread(&r, parts[k], 42));
+			worker[k][n % 3]++;
+		}
+	}
+	for (k = 0; k < 4; k++)
+		for (i = 0; i < 3; i++)
+			assert_in_range(worker[k][i], 9000, 11000);
+	/* addresses and ports of one end alone, and IPv6 */
+	memset(worker, 0, sizeof(worker));
+	for (i = 0; i < 30000; i++) {
+		p = packet();
+		p.sport = (uint16_t)i;
+		worker[0][flowkey_spread(&p, FLOWKEY_DEFAULT, 1) % 3]++;
+		p.dport = (uint16_t)i;
+		worker[1][flowkey_spread(&p, FLOWKEY_DEFAULT, 1) % 3]++;
+		p = packet();
+		p.ip_version = 6;
+		memset(p.src, 0x20, 16);
+		memcpy(p.src + 4, &i, sizeof(i));
+		memset(p.dst, 0x20, 16);
+		worker[2][flowkey_spread(&p, FLOWKEY_DEFAULT, 1) % 3]++;
+		p.src[15] = p.src[4];
+		worker[3][flowkey_spread(&p, FLOWKEY_DEFAULT, 2) % 3]++;
+	}
+	for (k = 0; k < 4; k++)
+		for (i = 0; i < 3; i++)
+			assert_in_range(worker[k][i], 9000, 11000);
+}
+
 int
 main(void)
 {
@@ -248,6 +296,7 @@ main(void)
 		cmocka_unit_test(test_rest_is_ignored),
 		cmocka_unit_test(test_both_directions),
 		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_spread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -408,7 +408,8 @@ def main():
             bench.live()
     if not args.quick:
         bench.say('\n## Goals missed\n\n' + ('\n'.join('* ' + line for line in bench.missed)
-                                             or 'None of those that were measured.'))
+                                             or 'None of those that were judged.') +
+                  ('' if bench.calm else '\n\nTables without a result judge none: see there.'))
     if args.results:
         with open(args.results, 'w') as file:
             file.write('\n'.join(bench.text) + '\n')

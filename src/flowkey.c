@@ -75,16 +75,22 @@ flowkey_hash(const struct flowkey *key, uint64_t seed)
 	return XXH3_64bits_withSeed(key, sizeof(*key), seed);
 }
 
+/* Each bit of N comes to matter for all. */
+static inline uint64_t
+stir(uint64_t n)
+{
+	n = (n ^ n >> 32) * 0xd6e8feb86659fd93;
+	return (n ^ n >> 32) * 0xd6e8feb86659fd93;
+}
+
 static inline uint64_t
 spread_end(const uint8_t addr[16], unsigned port, uint64_t seed)
 {
 	uint64_t a, b;
-	unsigned __int128 m;
 
 	memcpy(&a, addr, 8);
 	memcpy(&b, addr + 8, 8);
-	m = (unsigned __int128)(a ^ seed) * (b ^ port ^ 0x9e3779b97f4a7c15);
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
+	return stir((a ^ seed) * 0x9e3779b97f4a7c15 + (b ^ port));
 }
 
 uint32_t
@@ -97,6 +103,7 @@ flowkey_spread(const struct packet *pkt, unsigned parts, uint64_t seed)
 		flowkey_make(&key, pkt, parts);
 		return (uint32_t)flowkey_hash(&key, seed);
 	}
+	seed = stir(seed + 0x9e3779b97f4a7c15); /* any number may be one */
 	sum = spread_end(pkt->src, pkt->sport, seed) + spread_end(pkt->dst, pkt->dport, seed);
-	return (uint32_t)((sum + pkt->proto + pkt->sub) * 0xd6e8feb86659fd93 >> 32);
+	return (uint32_t)(stir(sum + pkt->proto + pkt->sub) >> 32);
 }

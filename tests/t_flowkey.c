@@ -238,52 +238,65 @@ test_hash(void **state)
 	assert_true(all == ~0ULL && any == 0);
 }
 
-/* What has one key is dealt to one worker, and others evenly, whatever counts up. */
-static void
-test_spread(void **state)
+/* Packet I of a kind of traffic in which something counts up. */
+static struct packet
+counting(unsigned kind, unsigned i)
 {
-	static const unsigned parts[] = {FLOWKEY_DEFAULT, FLOWKEY_IP, FLOWKEY_PORT, ALL_PARTS};
-	static unsigned worker[4][3];
-	struct packet p = packet(), r;
-	unsigned i, k;
+	struct packet p = packet();
 
-	(void)state;
-	for (i = 0; i < 30000; i++) {
-		p = packet();
+	switch (kind) {
+	case 0: /* clients, each from another port */
 		p.src[15] = (uint8_t)i;
 		p.src[14] = (uint8_t)(i >> 8);
 		p.sport = (uint16_t)(i * 7);
-		r = reversed(&p);
-		for (k = 0; k < 4; k++) {
-			uint32_t n = flowkey_spread(&p, parts[k], 42);
-
-			assert_int_equal(n, flowkey_spread(&r, parts[k], 42));
-			worker[k][n % 3]++;
-		}
-	}
-	for (k = 0; k < 4; k++)
-		for (i = 0; i < 3; i++)
-			assert_in_range(worker[k][i], 9000, 11000);
-	/* addresses and ports of one end alone, and IPv6 */
-	memset(worker, 0, sizeof(worker));
-	for (i = 0; i < 30000; i++) {
-		p = packet();
+		break;
+	case 1: /* networks */
+		p.src[13] = (uint8_t)(i >> 8);
+		p.src[14] = (uint8_t)i;
+		p.sport = p.dport = 53;
+		break;
+	case 2: /* ports of one client */
 		p.sport = (uint16_t)i;
-		worker[0][flowkey_spread(&p, FLOWKEY_DEFAULT, 1) % 3]++;
-		p.dport = (uint16_t)i;
-		worker[1][flowkey_spread(&p, FLOWKEY_DEFAULT, 1) % 3]++;
-		p = packet();
+		break;
+	case 3: /* the same ports at both ends */
+		p.sport = p.dport = (uint16_t)i;
+		break;
+	default: /* IPv6 networks, and hosts */
 		p.ip_version = 6;
 		memset(p.src, 0x20, 16);
-		memcpy(p.src + 4, &i, sizeof(i));
 		memset(p.dst, 0x20, 16);
-		worker[2][flowkey_spread(&p, FLOWKEY_DEFAULT, 1) % 3]++;
-		p.src[15] = p.src[4];
-		worker[3][flowkey_spread(&p, FLOWKEY_DEFAULT, 2) % 3]++;
+		memcpy(p.src + (kind == 4 ? 4 : 12), &i, sizeof(i));
 	}
-	for (k = 0; k < 4; k++)
-		for (i = 0; i < 3; i++)
-			assert_in_range(worker[k][i], 9000, 11000);
+	return p;
+}
+
+/* What has one key is dealt to one worker, and others evenly, by whatever seed. */
+static void
+test_spread(void **state)
+{
+	static const unsigned parts[] = {FLOWKEY_DEFAULT, FLOWKEY_IP | FLOWKEY_PORT, ALL_PARTS};
+	static const uint64_t seeds[] = {0, 1, 7, ~UINT64_C(0), ~UINT64_C(7), 42,
+		UINT64_C(1) << 63, 0x9e3779b97f4a7c15};
+	unsigned worker[3], seed, kind, k, i;
+
+	(void)state;
+	for (seed = 0; seed < sizeof(seeds) / sizeof(seeds[0]); seed++)
+		for (kind = 0; kind < 6; kind++)
+			for (k = 0; k < 3; k++) {
+				memset(worker, 0, sizeof(worker));
+				for (i = 0; i < 6000; i++) {
+					struct packet p = counting(kind, i), r = reversed(&p);
+					uint32_t n = flowkey_spread(&p, parts[k], seeds[seed]);
+
+					assert_int_equal(n,
+					    flowkey_spread(&r, parts[k], seeds[seed]));
+					worker[n % 2]++;
+					worker[2] += n % 3 == 0;
+				}
+				for (i = 0; i < 2; i++)
+					assert_in_range(worker[i], 2700, 3300);
+				assert_in_range(worker[2], 1750, 2250);
+			}
 }
 
 int

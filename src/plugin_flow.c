@@ -13,6 +13,8 @@
  * pools of at most as many as there are records, and the texts of fields; segments,
  * SEGMENTS for all flows. Timers stand in a wheel of WHEEL ticks by packet time; one that
  * is further off is passed over when its place comes.
+ *
+ * Longer than other files: links, their timers and the host functions share one struct.
  */
 #include "plugin_int.h"
 
